@@ -1,0 +1,9 @@
+#pragma once
+
+#include "base/types.h"
+
+/// Nanoseconds of a clock that never jumps; for timeouts and latencies.
+uint64_t peri_clock_mono_ns(void);
+
+/// Unix time in nanoseconds; for expiry instants that travel on the wire.
+int64_t peri_clock_unix_ns(void);

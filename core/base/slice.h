@@ -1,0 +1,24 @@
+#pragma once
+
+#include "base/types.h"
+
+/// A slice over a NUL-terminated string, which must outlive it. NULL gives an
+/// empty slice. Any thread.
+struct peri_slice peri_slice_of(const char *text);
+
+/// Same length and same bytes. Any thread.
+bool peri_slice_equal(struct peri_slice a, struct peri_slice b);
+
+/// Same bytes as the NUL-terminated `text`. Any thread.
+bool peri_slice_is(struct peri_slice a, const char *text);
+
+/// Whether `a` begins with `prefix`. Any thread.
+bool peri_slice_starts(struct peri_slice a, const char *prefix);
+
+/// Whether the bytes are valid UTF-8 (RFC 3629: no overlongs, no surrogates,
+/// nothing above U+10FFFF). NUL is a valid character. Any thread.
+bool peri_slice_is_utf8(struct peri_slice a);
+
+/// A NUL-terminated heap copy; the caller frees it with free(). NULL when out
+/// of memory.
+char *peri_slice_dup(struct peri_slice a);
