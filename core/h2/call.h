@@ -1,0 +1,63 @@
+#pragma once
+
+#include "base/status.h"
+#include "base/types.h"
+#include "h2/stream.h"
+
+/// A gRPC call that this sidecar answers itself (grpc/grpc
+/// doc/PROTOCOL-HTTP2.md): one request message in, one or many out. It is freed
+/// after the handler has finished it and the stream has closed. Loop thread
+/// only.
+struct peri_call;
+
+/// Called with the one, decompressed request message, valid until the handler
+/// returns. The handler answers, now or later, with exactly one
+/// peri_call_reply() or peri_call_finish().
+typedef void peri_call_handler(void *ctx, struct peri_call *call,
+                               struct peri_slice message);
+
+/// Takes over a request stream from `on_request`: checks method, content-type
+/// (HTTP 415), encoding (UNIMPLEMENTED with grpc-accept-encoding),
+/// grpc-timeout; collects the message up to `message_bytes` (RESOURCE_EXHAUSTED
+/// above) and calls `handler`. A deadline that passes first ends the call with
+/// DEADLINE_EXCEEDED. Everything that is wrong is answered here and never
+/// reaches the handler.
+void peri_call_accept(struct peri_h2_stream *stream, uint32_t message_bytes,
+                      peri_call_handler *handler, void *ctx);
+
+/// Answers a request stream at once with a status and words, whatever its
+/// method (no such method, no route …).
+void peri_call_refuse(struct peri_h2_stream *stream, int status,
+                      const char *message);
+
+struct peri_slice peri_call_path(const struct peri_call *call);
+bool peri_call_header(const struct peri_call *call, const char *name,
+                      struct peri_slice *ret_value);
+/// The monotonic instant of the caller's deadline, 0 when there is none.
+uint64_t peri_call_deadline_ns(const struct peri_call *call);
+struct peri_loop *peri_call_loop(const struct peri_call *call);
+
+/// Tells the handler once, if the caller leaves (`PERI_ECANCELED`) or its
+/// deadline passes (`PERI_ETIMEOUT`) before the call is finished. After this
+/// callback the handler must not touch the call.
+void peri_call_on_cancel(struct peri_call *call,
+                         void (*canceled)(void *ctx, int code), void *ctx);
+
+/// Adds a response header, before the first message. Copied.
+int peri_call_add_header(struct peri_call *call, const char *name,
+                         struct peri_slice value);
+
+/// Sends one message made of `pieces` and status OK: the whole unary answer.
+/// Pieces are released as peri_h2_stream_write() says. The call must not be
+/// touched afterwards.
+void peri_call_reply(struct peri_call *call, const struct peri_h2_piece *pieces,
+                     size_t count);
+
+/// Streaming: sends one message and goes on. @return 0, PERI_EBUSY (sent, but
+/// the reader is slow) or PERI_ECLOSED.
+int peri_call_send(struct peri_call *call, const struct peri_h2_piece *pieces,
+                   size_t count);
+
+/// Ends the call with a status and, unless OK, words (any UTF-8; NULL for
+/// none). Not to be touched afterwards.
+void peri_call_finish(struct peri_call *call, int status, const char *message);

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "base/buffer.h"
+#include "base/types.h"
+
+/// Collects gRPC's length-prefixed messages across any split of the input
+/// (one flag byte, four bytes of length, big-endian).
+struct peri_framing;
+
+/// Messages over `message_bytes` fail with PERI_ELIMIT as soon as their length
+/// is known.
+struct peri_framing *peri_framing_new(uint32_t message_bytes);
+void peri_framing_free(struct peri_framing *framing);
+
+/// Feeds bytes; `message` is called for each whole one (valid during the call;
+/// without a copy when it lies within `bytes`), and a non-zero return ends the
+/// feed with that code.
+/// @return 0, PERI_ELIMIT, PERI_EPROTO (a flag byte above 1), PERI_ENOMEM.
+int peri_framing_feed(struct peri_framing *framing, struct peri_slice bytes,
+                      int (*message)(void *ctx, bool compressed,
+                                     struct peri_slice bytes),
+                      void *ctx);
+
+/// Whether a message has begun and not ended (a truncated stream).
+bool peri_framing_partial(const struct peri_framing *framing);
+
+/// Writes the five bytes in front of a message.
+void peri_framing_prefix(bool compressed, uint32_t length, char ret_prefix[5]);
+
+/// Inflates a gzip or zlib message into `buffer`, at most `limit_bytes` of it.
+/// @return 0, PERI_ELIMIT, PERI_EPROTO, PERI_ENOMEM.
+int peri_framing_gunzip(struct peri_slice bytes, uint32_t limit_bytes,
+                        struct peri_buffer *buffer);
+
+/// Parses a grpc-timeout ("100m": at most 8 digits and one of H M S m u n).
+/// @return 0 or PERI_EINVAL.
+int peri_framing_timeout_parse(struct peri_slice text, uint64_t *ret_ns);
+
+/// Writes a timeout as grpc-timeout, rounding up to what 8 digits hold.
+void peri_framing_timeout_format(uint64_t ns, char ret_text[16]);
+
+/// The gRPC status for an HTTP/2 error code (doc/PROTOCOL-HTTP2.md, "Errors"),
+/// and for an HTTP status without grpc-status
+/// (doc/http-grpc-status-mapping.md).
+int peri_framing_status_of_h2(uint32_t h2_error);
+int peri_framing_status_of_http(int http_status);
