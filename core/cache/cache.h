@@ -1,0 +1,68 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/types.h"
+
+struct peri_config;
+struct peri_metrics;
+struct peri_loop;
+struct peri_mailbox;
+struct peri_h2_client;
+struct peri_call;
+struct peri_policy_host;
+struct peri_snapshot;
+struct peri_peers;
+
+/// All groups of the process: their shards and flights, shared by the workers.
+struct peri_cache;
+/// One worker's side of it: pickers, fallbacks and calls under way. Its loop's
+/// thread only.
+struct peri_cache_worker;
+
+/// @return 0 or PERI_ENOMEM. Freed by peri_cache_free() after every worker is
+/// gone.
+int peri_cache_new(struct peri_config *config, struct peri_metrics *metrics,
+                   struct peri_cache **ret_cache);
+void peri_cache_free(struct peri_cache *cache);
+
+/// Removes expired entries, one bounded slice of one shard per call, round
+/// robin; call it from a timer of one thread. Returns how many went.
+size_t peri_cache_sweep(struct peri_cache *cache);
+
+struct peri_cache_worker_options {
+  struct peri_cache *cache;
+  struct peri_loop *loop;
+  struct peri_mailbox *mailbox;   // of that loop; referenced
+  struct peri_h2_client *client;  // for peers
+  struct peri_policy_host *host;
+  uint32_t message_bytes;  // largest gRPC message
+};
+
+/// Makes the worker's policies. @return 0, or what peri_policy_host says with
+/// words.
+int peri_cache_worker_new(const struct peri_cache_worker_options *options,
+                          struct peri_cache_worker **ret_worker,
+                          struct peri_problem *ret_problem);
+
+/// A new snapshot: peers of the cluster go to the pickers. Keeps its own
+/// reference.
+void peri_cache_worker_adopt(struct peri_cache_worker *worker,
+                             struct peri_snapshot *snapshot);
+
+/// The handler for a path below "/groupcachepb.GroupCache/", to be given to
+/// peri_call_accept(); NULL when there is no such method. `mesh`: the call came
+/// from another sidecar's listener, where Set, Remove, RemoveKeys are only
+/// answered as a hop (UNIMPLEMENTED otherwise), and where the `perigee-hop`
+/// header counts; on the app listener it is ignored.
+typedef void peri_cache_method(void *ctx, struct peri_call *call,
+                               struct peri_slice message);
+peri_cache_method *peri_cache_worker_method(struct peri_cache_worker *worker,
+                                            struct peri_slice path, bool mesh);
+
+/// Loads and peer calls under way; 0 when the worker may stop.
+size_t peri_cache_worker_busy(const struct peri_cache_worker *worker);
+
+/// Ends what is under way (waiters elsewhere get a failure, never silence) and
+/// frees it. Messages may still arrive in the mailbox until it is closed, so:
+/// stop the servers, free the worker, then close the mailbox.
+void peri_cache_worker_free(struct peri_cache_worker *worker);

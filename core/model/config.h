@@ -1,0 +1,83 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/types.h"
+#include "model/policy.h"
+
+/// Limits of the HTTP/2 side as configured: a copy of names in h2/limits.h,
+/// which this room cannot include. A field that the configuration does not name
+/// holds -1.
+struct peri_config_limits {
+  int64_t header_list_bytes, streams_per_conn, conns_per_listener;
+  int64_t stream_window_bytes, conn_window_bytes;
+  int64_t stream_buffer_bytes, conn_buffer_bytes, message_bytes;
+  int64_t settings_per_s, pings_per_s, resets_per_s;
+  int64_t handshake_ms, idle_ms, stall_ms, keepalive_ms, keepalive_timeout_ms;
+};
+
+struct peri_config_group {
+  const char *name;
+  uint64_t bytes;            // 64 MiB
+  uint32_t shards;           // 16
+  int64_t ttl_ns;            // 0: values do not expire
+  int64_t negative_ttl_ns;   // 0: not-found is not remembered; 1 s by default
+  uint64_t peer_timeout_ms;  // 1,000
+  uint64_t load_timeout_ms;  // 30,000: a load's own limit
+  struct peri_policy_ref picker;    // "ring_crc32"
+  struct peri_policy_ref fallback;  // name NULL: no origin, a miss is NOT_FOUND
+};
+
+struct peri_config_endpoint {
+  const char *address;
+  const char *zone;
+  uint32_t weight;
+  struct peri_json *metadata;
+};
+
+struct peri_config_service {
+  const char *name;
+  const struct peri_config_endpoint *endpoints;
+  size_t endpoint_count;
+};
+
+/// A whole configuration: immutable, reference-counted, checked.
+struct peri_config {
+  const char *file;          // "" when it did not come from one
+  uint32_t workers;          // 0: the CPUs this process may use
+  const char *node_address;  // NULL when not set
+  const char *node_zone;     // ""
+  uint32_t node_weight;      // 1
+  const char *listen_app;    // NULL: off
+  const char *listen_mesh;   // NULL: off (the default without peers)
+  const char *listen_admin;
+  const char *registry_kind;  // "static"
+  const char *cluster;        // "GroupCache"
+  const struct peri_config_service *services;
+  size_t service_count;
+  const struct peri_config_group *groups;
+  size_t group_count;
+  const char *const *policy_paths;  // absolute
+  size_t policy_path_count;
+  const char *const *files;  // folders, absolute
+  size_t file_count;
+  uint64_t drain_ms;
+  struct peri_config_limits limits;
+};
+
+/// Checks a configuration given as a JSON tree (a Lua table with both named and
+/// numbered entries becomes an object whose numbered keys are "1", "2" …) and
+/// builds it. Relative paths are taken from the folder of `file`. `source` is
+/// the file's text, used only to name the line of a wrong key.
+/// @return 0, PERI_ENOMEM, or PERI_ECONFIG with words such as
+///   `perigee.lua:7: groups.scores.tll: unknown key; did you mean "ttl"?`.
+int peri_config_build(const char *file, struct peri_slice source,
+                      const struct peri_json *tree,
+                      struct peri_config **ret_config,
+                      struct peri_problem *ret_problem);
+struct peri_config *peri_config_ref(struct peri_config *config);
+void peri_config_unref(struct peri_config *config);
+
+/// The endpoints of a service by name, or NULL.
+const struct peri_config_service *peri_config_service(
+    const struct peri_config *config, struct peri_slice name);

@@ -1,0 +1,83 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/types.h"
+
+/// What `cache` (and later `proxy`) calls and `script` implements; `app`
+/// injects it. All objects here belong to one worker and are used on its loop
+/// thread only.
+
+struct peri_peers;
+struct peri_json;
+
+/// A policy as the configuration names it: `"ring_crc32"` or `{ "http_origin",
+/// url = … }`.
+struct peri_policy_ref {
+  const char *name;                 // NULL when none is configured
+  const struct peri_json *options;  // an object without the name; may be NULL
+};
+
+/// A key-to-peer picker of one group on one worker.
+struct peri_picker {
+  /// The peers changed (first call before any pick). @return 0 or PERI_ESCRIPT
+  /// (counted and logged by the implementation; the caller uses its built-in
+  /// ring until the next update).
+  int (*update)(struct peri_picker *picker, struct peri_peers *peers);
+  /// @param[out] ret_index  the owner's index in the peers last given to
+  /// update()
+  /// @return 0 or PERI_ESCRIPT: the caller uses its built-in ring.
+  int (*pick)(struct peri_picker *picker, struct peri_slice key,
+              size_t *ret_index);
+  void (*free)(struct peri_picker *picker);
+};
+
+/// What a fallback is asked.
+struct peri_fetch_request {
+  struct peri_slice group;
+  struct peri_slice key;
+  const char *cause;       // "origin", or how the peer failed: "unreachable",
+                           // "timeout", "failed"
+  struct peri_slice peer;  // the peer that failed, or empty
+  uint64_t timeout_ms;     // the load's own limit
+};
+
+/// What it answered. Slices are valid during the callback.
+struct peri_fetch_result {
+  int code;  // 0: `value` counts; PERI_ENOTFOUND: the value does not exist;
+             // else a failure
+  struct peri_slice value;
+  int64_t ttl_ns;           // -1: the group's; 0: never expires
+  int64_t negative_ttl_ns;  // -1: the group's; 0: not remembered
+  struct peri_slice text;   // words for a failure
+};
+
+struct peri_fetch;
+
+/// A fallback of one group on one worker.
+struct peri_fallback {
+  /// Starts a fetch. `done` comes exactly once, from the loop, never from
+  /// within this call, unless cancelled first. The request's slices are copied.
+  /// @return 0, PERI_ENOMEM, PERI_ELIMIT, PERI_ESCRIPT (`done` does not come).
+  int (*fetch)(struct peri_fallback *fallback,
+               const struct peri_fetch_request *request,
+               void (*done)(void *ctx, const struct peri_fetch_result *result),
+               void *ctx, struct peri_fetch **ret_fetch);
+  /// Gives a fetch up; `done` is not called any more.
+  void (*cancel)(struct peri_fallback *fallback, struct peri_fetch *fetch);
+  void (*free)(struct peri_fallback *fallback);
+};
+
+/// Makes policy objects for one worker.
+struct peri_policy_host {
+  /// @return 0; PERI_ENOTFOUND (no such policy on the path), PERI_ECONFIG
+  /// (options do not fit the schema),
+  ///   PERI_ESCRIPT (it does not load): `ret_problem` says file, line and why.
+  int (*picker)(struct peri_policy_host *host,
+                const struct peri_policy_ref *ref,
+                struct peri_picker **ret_picker,
+                struct peri_problem *ret_problem);
+  int (*fallback)(struct peri_policy_host *host,
+                  const struct peri_policy_ref *ref,
+                  struct peri_fallback **ret_fallback,
+                  struct peri_problem *ret_problem);
+};
