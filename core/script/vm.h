@@ -1,0 +1,94 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/types.h"
+
+struct lua_State;
+struct peri_config;
+struct peri_loop;
+struct peri_metrics;
+struct peri_share;
+
+/// One small LuaJIT state of one policy file and worker: capped in memory, with
+/// the JIT compiler off and a count hook armed for good. Used on the thread of
+/// its loop only.
+struct peri_vm;
+
+enum peri_vm_defaults {
+  PERI_VM_MEMORY_BYTES = 8 << 20,  // the cap when none is given
+  PERI_VM_TICK = 100               // instructions between two looks at budgets
+};
+
+struct peri_vm_options {
+  const char *kind;            // "picker", "fallback"; "" outside policies
+  const char *name;            // the policy's name; copied, like all texts here
+  const char *lua_dir;         // holds perigee/*.lua; NULL: no Lua modules
+  size_t memory_bytes;         // 0: PERI_VM_MEMORY_BYTES
+  struct peri_loop *loop;      // NULL: nothing can wait
+  struct peri_config *config;  // borrowed; NULL: no files, no policy path
+  struct peri_metrics *metrics;  // borrowed; may be NULL
+  struct peri_share *share;      // what the VMs of a worker share; may be NULL
+};
+
+/// What one entry into a VM may cost: instructions (and steps that builtins and
+/// libraries count with peri_vm_charge()), and processor time of this thread.
+struct peri_vm_budget {
+  uint64_t steps;
+  uint64_t time_ns;
+};
+
+/// A state with the sandbox opened and nothing loaded.
+/// @return 0 or PERI_ENOMEM. Free with peri_vm_free().
+int peri_vm_new(const struct peri_vm_options *options, struct peri_vm **ret_vm);
+void peri_vm_free(struct peri_vm *vm);
+
+/// The VM that `L`, or the coroutine `L`, belongs to. Cheap.
+struct peri_vm *peri_vm_of(struct lua_State *L);
+struct lua_State *peri_vm_lua(struct peri_vm *vm);
+const char *peri_vm_kind(const struct peri_vm *vm);
+const char *peri_vm_name(const struct peri_vm *vm);
+const char *peri_vm_lua_dir(const struct peri_vm *vm);  // may be NULL
+struct peri_loop *peri_vm_loop(const struct peri_vm *vm);
+struct peri_config *peri_vm_config(const struct peri_vm *vm);
+struct peri_metrics *peri_vm_metrics(const struct peri_vm *vm);
+struct peri_share *peri_vm_share(const struct peri_vm *vm);
+/// Bytes the state holds now.
+size_t peri_vm_bytes(const struct peri_vm *vm);
+
+/// Starts counting for one entry from C. Entries do not nest.
+void peri_vm_enter(struct peri_vm *vm, struct peri_vm_budget budget);
+/// Ends it; the state is calm again even when the budget was exceeded.
+/// @return whether it was exceeded
+bool peri_vm_leave(struct peri_vm *vm);
+
+/// Counts `steps` of C work against the entry's budget and raises when that is
+/// used up. Library functions whose work grows with their input call it first
+/// (about one step for 16 bytes or for one element).
+void peri_vm_charge(struct lua_State *L, uint64_t steps);
+/// As peri_vm_charge(), but returns false where that would raise, for callers
+/// that hold memory; they release it and call peri_vm_charge(L, 0).
+bool peri_vm_spend(struct peri_vm *vm, uint64_t steps);
+/// Takes `time_ns` that a library has spent in C, and counted in steps, out of
+/// the entry's time budget.
+void peri_vm_grant(struct peri_vm *vm, uint64_t time_ns);
+
+/// lua_pcall() within a budget, with a message handler that adds file, line and
+/// traceback. Function and `args` arguments are on the stack of
+/// peri_vm_lua(vm).
+/// @return 0 with `results` results on the stack, or PERI_ESCRIPT / PERI_ENOMEM
+///   with nothing there and the words in peri_vm_failure().
+int peri_vm_call(struct peri_vm *vm, int args, int results,
+                 struct peri_vm_budget budget);
+
+/// Runs `body(L, ctx)` protected, on an empty part of the stack; everything
+/// that touches the state from outside goes through here or peri_vm_call().
+/// Results as of peri_vm_call(), `results` of them.
+int peri_vm_run(struct peri_vm *vm, int (*body)(struct lua_State *L, void *ctx),
+                void *ctx, int results, struct peri_vm_budget budget);
+
+/// The words of the last failure, with a traceback in further lines; "" when
+/// there was none. Borrowed until the next failure.
+const char *peri_vm_failure(const struct peri_vm *vm);
+/// Remembers a failure that a caller found (the results were nonsense).
+int peri_vm_fail(struct peri_vm *vm, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
