@@ -14,12 +14,12 @@ struct peri_file_result {
 };
 
 /// Reads the regular file `path`, at most `max_bytes`, without blocking the
-/// loop. When `root` is not NULL the file must lie below that folder after
-/// every symbolic link and `..` is resolved, checked on the descriptor that is
-/// then read (no race). `done` comes exactly once, on the loop, with
-/// PERI_ENOTFOUND, PERI_EPERM (outside the root, or not readable), PERI_ELIMIT
-/// (too large), PERI_EINVAL (not a regular file) or PERI_EIO; or PERI_ECANCELED
-/// after peri_file_cancel().
+/// loop. When `root` is not NULL a relative `path` starts at that folder, and
+/// the file must lie below it after every symbolic link and `..` is resolved,
+/// checked on the descriptor that is then read (no race). `done` comes exactly
+/// once, on the loop, with PERI_ENOTFOUND, PERI_EPERM (outside the root, or not
+/// readable), PERI_ELIMIT (too large), PERI_EINVAL (not a regular file) or
+/// PERI_EIO; or PERI_ECANCELED after peri_file_cancel().
 /// @return 0 or PERI_ENOMEM (`done` is then not called).
 int peri_file_read(struct peri_loop *loop, const char *root, const char *path,
                    uint64_t max_bytes,
@@ -43,8 +43,11 @@ struct peri_watch;
 
 /// Calls `changed(ctx)` when size, inode or modification time differ from when
 /// it was last looked at (also when it disappears or comes back). Does not keep
-/// the loop alive.
+/// the loop alive. `every_ms` of 0 leaves it to the notifications. `changed`
+/// may free the watch. @return 0 or PERI_ENOMEM.
 int peri_watch_new(struct peri_loop *loop, const char *path, uint64_t every_ms,
                    void (*changed)(void *ctx), void *ctx,
                    struct peri_watch **ret_watch);
+
+/// `changed` does not come any more. NULL is fine.
 void peri_watch_free(struct peri_watch *watch);

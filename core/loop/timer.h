@@ -17,5 +17,8 @@ void peri_timer_start(struct peri_timer *timer, uint64_t delay_ms,
 
 void peri_timer_stop(struct peri_timer *timer);
 
+/// From now on the timer does not keep the loop alive.
+void peri_timer_unref(struct peri_timer *timer);
+
 /// Stops and frees it; `fire` is never called again. NULL is fine.
 void peri_timer_free(struct peri_timer *timer);
