@@ -19,6 +19,10 @@ bool peri_slice_starts(struct peri_slice a, const char *prefix);
 /// nothing above U+10FFFF). NUL is a valid character. Any thread.
 bool peri_slice_is_utf8(struct peri_slice a);
 
+/// The length in bytes of the UTF-8 character that `a` begins with, or 0 when
+/// it is empty or begins with none. Any thread.
+size_t peri_slice_utf8_length(struct peri_slice a);
+
 /// A NUL-terminated heap copy; the caller frees it with free(). NULL when out
 /// of memory.
 char *peri_slice_dup(struct peri_slice a);
