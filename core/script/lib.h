@@ -58,3 +58,9 @@ void *peri_share_get(struct peri_share *share, enum peri_share_slot slot);
 /// Puts an object in, to be released with `free_object` at the worker's end.
 void peri_share_put(struct peri_share *share, enum peri_share_slot slot,
                     void *object, void (*free_object)(void *object));
+
+/// In Lua, `policy.use("fallback", { "json_file", … })` gives another policy's
+/// object, made in this VM: `:fetch(request, cause)` (or `:update(peers)` and
+/// `:pick(key, peers)` for "picker"). For policies that combine others; only
+/// while the file loads or `new` runs.
+int peri_policy_use(struct lua_State *L);

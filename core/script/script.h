@@ -29,6 +29,11 @@ struct peri_script_options {
   struct peri_metrics *metrics;
   const char *lua_dir;      // holds perigee/*.lua
   const char *plugins_dir;  // holds picker/ fallback/ (searched last)
+  /// Called once for each policy and distinct failure, with `kind name:
+  /// file:line: words` and a traceback in further lines; may be NULL. Must not
+  /// call back into the script.
+  void (*notice)(void *ctx, const char *text);
+  void *notice_ctx;
 };
 
 int peri_script_new(const struct peri_script_options *options,

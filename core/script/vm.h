@@ -55,12 +55,6 @@ struct peri_share *peri_vm_share(const struct peri_vm *vm);
 /// Bytes the state holds now.
 size_t peri_vm_bytes(const struct peri_vm *vm);
 
-/// Starts counting for one entry from C. Entries do not nest.
-void peri_vm_enter(struct peri_vm *vm, struct peri_vm_budget budget);
-/// Ends it; the state is calm again even when the budget was exceeded.
-/// @return whether it was exceeded
-bool peri_vm_leave(struct peri_vm *vm);
-
 /// Counts `steps` of C work against the entry's budget and raises when that is
 /// used up. Library functions whose work grows with their input call it first
 /// (about one step for 16 bytes or for one element).
@@ -72,19 +66,14 @@ bool peri_vm_spend(struct peri_vm *vm, uint64_t steps);
 /// the entry's time budget.
 void peri_vm_grant(struct peri_vm *vm, uint64_t time_ns);
 
-/// lua_pcall() within a budget, with a message handler that adds file, line and
-/// traceback. Function and `args` arguments are on the stack of
-/// peri_vm_lua(vm).
-/// @return 0 with `results` results on the stack, or PERI_ESCRIPT / PERI_ENOMEM
-///   with nothing there and the words in peri_vm_failure().
-int peri_vm_call(struct peri_vm *vm, int args, int results,
-                 struct peri_vm_budget budget);
-
-/// Runs `body(L, ctx)` protected, on an empty part of the stack; everything
-/// that touches the state from outside goes through here or peri_vm_call().
-/// Results as of peri_vm_call(), `results` of them.
+/// Runs `body(L, ctx)` protected and within a budget, on an empty part of the
+/// stack of peri_vm_lua(vm): whatever touches the state from outside goes
+/// through here. What the body leaves on the stack is dropped; it keeps Lua
+/// values in the registry and all else in `ctx`. Runs do not nest.
+/// @return 0, or PERI_ESCRIPT (it raised, or the budget was used up) or
+///   PERI_ENOMEM, with the words in peri_vm_failure().
 int peri_vm_run(struct peri_vm *vm, int (*body)(struct lua_State *L, void *ctx),
-                void *ctx, int results, struct peri_vm_budget budget);
+                void *ctx, struct peri_vm_budget budget);
 
 /// The words of the last failure, with a traceback in further lines; "" when
 /// there was none. Borrowed until the next failure.
