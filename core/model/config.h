@@ -6,8 +6,9 @@
 #include "model/policy.h"
 
 /// Limits of the HTTP/2 side as configured: a copy of names in h2/limits.h,
-/// which this room cannot include. A field that the configuration does not name
-/// holds -1.
+/// which this room cannot include; in the section `limits`, durations are
+/// written without `_ms`, as "10s". A field that the configuration does not
+/// name holds -1.
 struct peri_config_limits {
   int64_t header_list_bytes, streams_per_conn, conns_per_listener;
   int64_t stream_window_bytes, conn_window_bytes;
@@ -24,6 +25,8 @@ struct peri_config_group {
   int64_t negative_ttl_ns;   // 0: not-found is not remembered; 1 s by default
   uint64_t peer_timeout_ms;  // 1,000
   uint64_t load_timeout_ms;  // 30,000: a load's own limit
+  /// Options of `{ "NAME", …, key = … }` are an object of the named ones and of
+  /// what follows the name in the list, as "2", "3" ….
   struct peri_policy_ref picker;    // "ring_crc32"
   struct peri_policy_ref fallback;  // name NULL: no origin, a miss is NOT_FOUND
 };
@@ -43,13 +46,15 @@ struct peri_config_service {
 
 /// A whole configuration: immutable, reference-counted, checked.
 struct peri_config {
-  const char *file;          // "" when it did not come from one
-  uint32_t workers;          // 0: the CPUs this process may use
-  const char *node_address;  // NULL when not set
-  const char *node_zone;     // ""
-  uint32_t node_weight;      // 1
-  const char *listen_app;    // NULL: off
-  const char *listen_mesh;   // NULL: off (the default without peers)
+  const char *file;  // "" when it did not come from one
+  uint32_t workers;  // 0: the CPUs this process may use
+  /// What others dial; where mesh listens when that is one address and port;
+  /// else NULL when not set.
+  const char *node_address;
+  const char *node_zone;    // ""
+  uint32_t node_weight;     // 1
+  const char *listen_app;   // NULL: off
+  const char *listen_mesh;  // NULL: off (the default without peers)
   const char *listen_admin;
   const char *registry_kind;  // "static"
   const char *cluster;        // "GroupCache"

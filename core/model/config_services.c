@@ -1,0 +1,138 @@
+#include <string.h>
+
+#include "base/slice.h"
+#include "model/config_parts.h"
+
+enum { MAX_WEIGHT = 65535 };
+
+static int read_endpoint(const struct peri_config_node *node,
+                         struct peri_config_endpoint *endpoint) {
+  static const char *const keys[] = {"address", "weight", "zone", "metadata"};
+  int64_t weight = 1;
+  struct peri_config_node metadata;
+  *endpoint = (struct peri_config_endpoint){.zone = "", .weight = 1};
+  int rc = peri_config_expect(node, keys, sizeof keys / sizeof *keys, NULL, 0);
+  if (rc == 0) {
+    rc = peri_config_address(node, "address", true, &endpoint->address);
+  }
+  if (rc == 0 && endpoint->address == NULL) {
+    rc = peri_config_fail(node, "an endpoint needs an address");
+  }
+  if (rc == 0) {
+    rc = peri_config_string(node, "zone", &endpoint->zone);
+  }
+  if (rc == 0) {
+    rc = peri_config_integer(node, "weight", 1, MAX_WEIGHT, &weight);
+  }
+  endpoint->weight = (uint32_t)weight;
+  if (rc == 0 && peri_config_member(node, "metadata", &metadata)) {
+    // Owned by the tree, which the configuration keeps; only ever counted.
+    endpoint->metadata = (struct peri_json *)(uintptr_t)metadata.json;
+  }
+  return rc;
+}
+
+static int check_unique(const struct peri_config_node *list,
+                        const struct peri_config_endpoint *endpoints,
+                        size_t index) {
+  for (size_t i = 0; i < index; i++) {
+    if (strcmp(endpoints[i].address, endpoints[index].address) == 0) {
+      struct peri_config_node node = peri_config_element(list, index);
+      return peri_config_fail(&node, "\"%.64s\" is listed twice",
+                              endpoints[index].address);
+    }
+  }
+  return 0;
+}
+
+struct services {
+  const struct peri_config_node *node;
+  struct peri_config_service *services;
+  size_t count;
+};
+
+static int visit_service(void *ctx, const char *name,
+                         const struct peri_json *value) {
+  struct services *into = ctx;
+  struct peri_config_service *service = &into->services[into->count];
+  struct peri_config_node list = {.reader = into->node->reader,
+                                  .parent = into->node,
+                                  .key = name,
+                                  .json = value};
+  size_t count = 0;
+  int rc = peri_config_list(&list, &count);
+  if (rc < 0) {
+    return rc;
+  }
+  struct peri_config_endpoint *endpoints =
+      peri_arena_alloc(list.reader->arena, (count + 1) * sizeof *endpoints);
+  service->name = peri_arena_copy(list.reader->arena, peri_slice_of(name));
+  if (endpoints == NULL || service->name == NULL) {
+    return PERI_ENOMEM;
+  }
+  for (size_t i = 0; rc == 0 && i < count; i++) {
+    struct peri_config_node node = peri_config_element(&list, i);
+    rc = read_endpoint(&node, &endpoints[i]);
+    if (rc == 0) {
+      rc = check_unique(&list, endpoints, i);
+    }
+  }
+  service->endpoints = endpoints;
+  service->endpoint_count = count;
+  into->count++;
+  return rc;
+}
+
+static int read_services(const struct peri_config_node *registry,
+                         struct peri_config *config) {
+  struct peri_config_node node;
+  if (!peri_config_member(registry, "services", &node) ||
+      peri_json_size(node.json) == 0) {
+    return 0;
+  }
+  if (peri_json_type(node.json) != PERI_JSON_OBJECT) {
+    return peri_config_fail(&node, "must be a table of services by name");
+  }
+  struct services into = {.node = &node};
+  into.services = peri_arena_alloc(
+      node.reader->arena, peri_json_size(node.json) * sizeof *into.services);
+  if (into.services == NULL) {
+    return PERI_ENOMEM;
+  }
+  int rc = peri_json_each(node.json, visit_service, &into);
+  config->services = into.services;
+  config->service_count = into.count;
+  return rc;
+}
+
+int peri_config_read_registry(const struct peri_config_node *root,
+                              struct peri_config *config) {
+  static const char *const keys[] = {"kind", "services"};
+  static const struct peri_config_unsupported etcd_only[] = {
+      {"endpoints", "belongs to a registry of kind \"etcd\""},
+      {"ttl", "belongs to a registry of kind \"etcd\""},
+      {"prefix", "belongs to a registry of kind \"etcd\""}};
+  struct peri_config_node node;
+  struct peri_config_node kind;
+  if (!peri_config_member(root, "registry", &node)) {
+    return 0;
+  }
+  int rc = peri_config_string(&node, "kind", &config->registry_kind);
+  if (rc == 0 && peri_config_member(&node, "kind", &kind)) {
+    if (strcmp(config->registry_kind, "etcd") == 0) {
+      return peri_config_fail(
+          &kind, "\"etcd\" is not supported by this build yet; use \"static\"");
+    }
+    if (strcmp(config->registry_kind, "static") != 0) {
+      return peri_config_fail(&kind, "must be \"static\"");
+    }
+  }
+  if (rc == 0) {
+    rc = peri_config_expect(&node, keys, sizeof keys / sizeof *keys, etcd_only,
+                            sizeof etcd_only / sizeof *etcd_only);
+  }
+  if (rc == 0) {
+    rc = read_services(&node, config);
+  }
+  return rc;
+}

@@ -1,0 +1,61 @@
+local support = require("spec.core.model.config_support")
+local _, ffi = require("spec.support.ffi").load({ "model/config.h" })
+
+local peers = "registry = { services = { GroupCache = { { address = '10.0.0.7:7402' }, { address = '10.0.0.8:7402' } } } }"
+
+local function text(value)
+  return value ~= nil and ffi.string(value) or nil
+end
+
+describe("the network side of a configuration", function()
+  it("opens mesh when there are peers", function()
+    local config = support.build("return { node = { address = '10.0.0.7:7402', zone = 'a', weight = 3 }, " .. peers .. " }")
+    assert.equal("0.0.0.0:7402", text(config.listen_mesh))
+    assert.equal("10.0.0.7:7402", text(config.node_address))
+    assert.equal("a", text(config.node_zone))
+    assert.equal(3, config.node_weight)
+  end)
+
+  it("keeps mesh closed when the only peer is this sidecar", function()
+    local config = support.build([[return { node = { address = '10.0.0.7:7402' },
+      registry = { services = { GroupCache = { { address = '10.0.0.7:7402' } } } } }]])
+    assert.is_nil(text(config.listen_mesh))
+  end)
+
+  it("needs to know what peers dial", function()
+    support.fails(
+      "return {\n  " .. peers .. "\n}",
+      "configuration: node.address: is needed: mesh listens on 0.0.0.0:7402, and peers must know which "
+        .. "address to dial (listen.mesh = false turns it off)"
+    )
+    support.fails(
+      "return {\n  node = { zone = 'a' },\n listen = { mesh = '[::]:1' }, " .. peers .. "\n}",
+      "configuration:2: node.address: is needed: mesh listens on [::]:1, and peers must know which "
+        .. "address to dial (listen.mesh = false turns it off)"
+    )
+    assert.is_nil(text(support.build("return { listen = { mesh = '0.0.0.0:7402' } }").node_address))
+  end)
+
+  it("takes the address of a mesh listener that is not a wildcard", function()
+    local config = support.build("return { listen = { mesh = '10.0.0.7:7402' }, " .. peers .. " }")
+    assert.equal("10.0.0.7:7402", text(config.node_address))
+    assert.is_nil(text(support.build("return { listen = { mesh = '127.0.0.1:0' } }").node_address))
+    assert.equal("unix:/m", text(support.build("return { listen = { mesh = 'unix:/m' } }").node_address))
+  end)
+
+  it("turns listeners off", function()
+    local config = support.build("return { listen = { app = 'unix:/run/p', admin = false, mesh = false }, " .. peers .. " }")
+    assert.equal("unix:/run/p", text(config.listen_app))
+    assert.is_nil(text(config.listen_admin))
+    assert.is_nil(text(config.listen_mesh))
+    support.fails("return { listen = { app = true } }", "configuration:1: listen.app: must be an address, or false for none")
+  end)
+
+  it("checks addresses", function()
+    support.fails("return { listen = { app = 'nope' } }", 'configuration:1: listen.app: "nope" is not an address such as "127.0.0.1:7400"')
+    support.fails("return { node = { address = '0.0.0.0:7402' } }", 'configuration:1: node.address: "0.0.0.0:7402" is no address to dial')
+    support.fails("return { listen = { ap = 'x:1' } }", 'configuration:1: listen.ap: unknown key; did you mean "app"?')
+    support.fails("return { cluster = '' }", "configuration:1: cluster: must not be empty")
+    support.fails("return { cluster = 'a\\0b' }", "configuration:1: cluster: must not hold a NUL byte")
+  end)
+end)
