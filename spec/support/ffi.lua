@@ -38,7 +38,8 @@ function M.header(name)
     if quoted then
       M.header(quoted)
     elseif not line:match("^#include <") then
-      lines[#lines + 1] = line
+      -- LuaJIT skips the bodies of inline functions but refuses `inline bool`.
+      lines[#lines + 1] = line:gsub("^static inline ", "static ")
     end
   end
   local ok, err = pcall(ffi.cdef, table.concat(lines, "\n"))
