@@ -21,7 +21,7 @@ struct peri_arena {
 };
 
 static struct block *block_new(size_t cap) {
-  if (cap > SIZE_MAX - sizeof(struct block)) {
+  if (cap > PTRDIFF_MAX - sizeof(struct block)) {
     return NULL;
   }
   struct block *block = malloc(sizeof(struct block) + cap);

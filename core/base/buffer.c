@@ -14,12 +14,13 @@ int peri_buffer_reserve(struct peri_buffer *buffer, size_t extra) {
     return 0;
   }
   size_t needed = 0;
-  if (__builtin_add_overflow(buffer->len, extra, &needed)) {
+  if (__builtin_add_overflow(buffer->len, extra, &needed) ||
+      needed > PTRDIFF_MAX) {
     return PERI_ENOMEM;
   }
   size_t cap = buffer->cap < SMALLEST_BYTES ? SMALLEST_BYTES : buffer->cap;
   while (cap < needed) {
-    cap = cap > SIZE_MAX / 2 ? needed : cap * 2;
+    cap = cap > PTRDIFF_MAX / 2 ? needed : cap * 2;
   }
   char *ptr = realloc(buffer->ptr, cap);
   if (ptr == NULL) {

@@ -57,8 +57,8 @@ describe("base/arena", function()
   end)
 
   it("answers NULL to sizes that cannot be", function()
-    assert.is_true(C.peri_arena_alloc(arena, ffi.cast("size_t", -1)) == nil)
-    assert.is_true(C.peri_arena_alloc(arena, ffi.cast("size_t", -64)) == nil)
+    assert.is_true(C.peri_arena_alloc(arena, ffi.cast("size_t", -1LL)) == nil)
+    assert.is_true(C.peri_arena_alloc(arena, ffi.cast("size_t", -64LL)) == nil)
   end)
 
   it("takes a first size, and NULL to free", function()

@@ -55,8 +55,8 @@ describe("base/buffer", function()
 
   it("refuses a length that cannot be, and stays as it was", function()
     C.peri_buffer_add(buffer, "abc", 3)
-    assert.equal(C.PERI_ENOMEM, C.peri_buffer_reserve(buffer, ffi.cast("size_t", -1)))
-    assert.equal(C.PERI_ENOMEM, C.peri_buffer_reserve(buffer, ffi.cast("size_t", 2) ^ 62))
+    assert.equal(C.PERI_ENOMEM, C.peri_buffer_reserve(buffer, ffi.cast("size_t", -1LL)))
+    assert.equal(C.PERI_ENOMEM, C.peri_buffer_reserve(buffer, ffi.cast("size_t", -1LL) / 2))
     assert.equal("abc", held())
   end)
 
