@@ -63,8 +63,11 @@ struct peri_ring;
 ///   With all weights equal every endpoint has exactly `replicas` points,
 ///   whatever the weight, so that default rings agree with the groupcache
 ///   family; else replicas × weight / smallest-common scale.
-/// @return 0, PERI_EINVAL (unknown kind, no endpoints), PERI_ENOMEM. *ret_ring
-/// is borrowed from `peers`.
+///   A ring holds at most 1,048,576 points; unequal weights are made smaller in
+///   proportion to stay below.
+/// @return 0, PERI_EINVAL (unknown kind, no endpoints, replicas over 65,536 or
+/// too many points), PERI_ELIMIT (over 32 different rings of one snapshot),
+/// PERI_ENOMEM. *ret_ring is borrowed from `peers`.
 int peri_peers_ring(struct peri_peers *peers, enum peri_ring_kind kind,
                     uint32_t replicas, const struct peri_ring **ret_ring);
 
