@@ -81,12 +81,25 @@ int peri_json_dump(const struct peri_json *json, bool pretty,
   return 0;
 }
 
+// Jansson's own json_incref() and json_decref() count atomically but look for
+// its constants (null, true, false), whose count never changes, with a plain
+// read. That is a data race once threads share a value, so both are done here.
+static bool is_constant(json_t *json) {
+  return __atomic_load_n(&json->refcount, __ATOMIC_RELAXED) == (size_t)-1;
+}
+
 struct peri_json *peri_json_ref(struct peri_json *json) {
-  return outer(json_incref(inner(json)));
+  if (json != NULL && !is_constant(inner(json))) {
+    __atomic_add_fetch(&inner(json)->refcount, 1, __ATOMIC_RELAXED);
+  }
+  return json;
 }
 
 void peri_json_unref(struct peri_json *json) {
-  json_decref(inner(json));
+  if (json != NULL && !is_constant(inner(json)) &&
+      __atomic_sub_fetch(&inner(json)->refcount, 1, __ATOMIC_ACQ_REL) == 0) {
+    json_delete(inner(json));
+  }
 }
 
 struct peri_json *peri_json_null(void) {
