@@ -1,0 +1,122 @@
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "base/types.h"
+#include "store/table.h"
+
+/// The store's inside, for the `.c` files of this room only.
+
+/// Key and value follow the struct. 48 bytes on 64-bit machines.
+struct peri_entry {
+  struct peri_node node;
+  struct peri_list used;  // in the shard's list; `next` is NULL in no store
+  int64_t expire_ns;
+  atomic_uint refs;
+  uint32_t value_len;  // the top bit says absent
+};
+
+/// The key follows the struct.
+struct peri_flight {
+  struct peri_node node;
+  struct peri_list waiters;
+  uint32_t shard;
+  uint32_t waiter_count;
+  bool detached;  // a Set or Remove took it out of the table
+};
+
+/// A lock that spins shortly and then yields. A mutex would sleep, which costs
+/// far more than what is done under it.
+struct peri_spin {
+  atomic_uint taken;
+};
+
+/// One shard; all but `lock` is touched under it only. Its own cache lines.
+struct peri_shard {
+  _Alignas(64) struct peri_spin lock;
+  struct peri_table entries;
+  struct peri_table flights;
+  struct peri_list used;  // least recently used first
+  uint64_t budget_bytes;  // 0 is unlimited
+  uint64_t bytes;
+  uint64_t hits;
+  uint64_t misses;
+  uint64_t evictions;
+  uint64_t expired;
+  uint64_t oversize;
+  uint64_t flight_count;
+  uint64_t waiter_count;
+  size_t sweep_bucket;  // where the next sweep goes on
+};
+
+struct peri_store {
+  uint64_t seed;
+  uint32_t shard_count;
+  uint32_t max_waiters;
+  struct peri_shard *shards;
+};
+
+/// Where a key belongs, worked out before any lock is taken.
+struct peri_place {
+  struct peri_shard *shard;
+  struct peri_slice key;
+  uint32_t hash;
+  uint32_t index;
+};
+
+/// Entries that left a shard, to be let go after its lock is.
+struct peri_dead {
+  struct peri_node *first;
+};
+
+struct peri_place peri_store_place(const struct peri_store *store,
+                                   struct peri_slice key);
+
+/// The waiting part of peri_spin_lock().
+void peri_spin_wait(struct peri_spin *spin);
+
+static inline void peri_spin_lock(struct peri_spin *spin) {
+  if (atomic_exchange_explicit(&spin->taken, 1, memory_order_acquire) != 0) {
+    peri_spin_wait(spin);
+  }
+}
+
+static inline void peri_spin_unlock(struct peri_spin *spin) {
+  atomic_store_explicit(&spin->taken, 0, memory_order_release);
+}
+
+/// All below are called under the shard's lock unless they say otherwise.
+
+/// The entry of that place that has not expired, or NULL; an expired one is
+/// taken out.
+struct peri_entry *peri_shard_find(const struct peri_place *place,
+                                   int64_t now_ns, struct peri_dead *dead);
+
+/// Marks an entry recently used.
+void peri_shard_use(struct peri_shard *shard, struct peri_entry *entry);
+
+/// Takes an entry out.
+void peri_shard_unlink(struct peri_shard *shard, struct peri_entry *entry,
+                       struct peri_dead *dead);
+
+/// Puts an entry in, in place of what was there; as peri_store_set() says, but
+/// leaves flights alone and does not evict.
+int peri_shard_put(const struct peri_place *place, struct peri_entry *entry,
+                   int64_t now_ns, struct peri_dead *dead);
+
+/// Takes out least recently used entries until the shard is within its budget,
+/// but only so many that the lock is not held long. Returns whether there is
+/// more to do.
+bool peri_shard_evict(struct peri_shard *shard, int64_t now_ns,
+                      struct peri_dead *dead);
+
+/// Goes on evicting, a batch under each hold of the lock, which the caller does
+/// not hold.
+void peri_shard_trim(struct peri_shard *shard, int64_t now_ns);
+
+/// Lets a running flight of that place end without storing.
+void peri_shard_detach(const struct peri_place *place);
+
+/// Drops the references of entries taken out. Not under a lock.
+void peri_dead_release(struct peri_dead *dead);

@@ -1,0 +1,155 @@
+#include <sched.h>
+
+#include "base/container.h"
+#include "base/error.h"
+#include "store/entry.h"
+#include "store/private.h"
+
+enum {
+  SPINS = 100,       // looks at a taken lock before yielding
+  EVICT_BATCH = 64,  // entries taken out under one hold of the lock
+  LARGEST_PART = 4,  // an entry may take this part of a shard's budget
+};
+
+static void pause_briefly(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+void peri_spin_wait(struct peri_spin *spin) {
+  unsigned spins = 0;
+  do {
+    while (atomic_load_explicit(&spin->taken, memory_order_relaxed) != 0) {
+      if (++spins < SPINS) {
+        pause_briefly();
+      } else {
+        // Its holder may have lost the processor; let it run.
+        sched_yield();
+        spins = 0;
+      }
+    }
+  } while (atomic_exchange_explicit(&spin->taken, 1, memory_order_acquire) !=
+           0);
+}
+
+static struct peri_entry *entry_of(struct peri_node *node) {
+  return PERI_CONTAINER_OF(node, struct peri_entry, node);
+}
+
+void peri_shard_unlink(struct peri_shard *shard, struct peri_entry *entry,
+                       struct peri_dead *dead) {
+  peri_table_remove(&shard->entries, &entry->node);
+  peri_list_remove(&entry->used);
+  entry->used.next = NULL;
+  shard->bytes -= peri_entry_charge_bytes(entry);
+  entry->node.chain = dead->first;
+  dead->first = &entry->node;
+}
+
+struct peri_entry *peri_shard_find(const struct peri_place *place,
+                                   int64_t now_ns, struct peri_dead *dead) {
+  struct peri_node *node =
+      peri_table_find(&place->shard->entries, place->key, place->hash);
+  if (node == NULL) {
+    return NULL;
+  }
+  struct peri_entry *entry = entry_of(node);
+  if (peri_entry_expired(entry, now_ns)) {
+    place->shard->expired++;
+    peri_shard_unlink(place->shard, entry, dead);
+    return NULL;
+  }
+  return entry;
+}
+
+void peri_shard_use(struct peri_shard *shard, struct peri_entry *entry) {
+  if (shard->used.prev != &entry->used) {
+    peri_list_remove(&entry->used);
+    peri_list_push(&shard->used, &entry->used);
+  }
+}
+
+int peri_shard_put(const struct peri_place *place, struct peri_entry *entry,
+                   int64_t now_ns, struct peri_dead *dead) {
+  struct peri_shard *shard = place->shard;
+  if (entry->used.next != NULL) {
+    return PERI_EEXIST;
+  }
+  struct peri_node *old =
+      peri_table_find(&shard->entries, place->key, place->hash);
+  if (old != NULL) {
+    peri_shard_unlink(shard, entry_of(old), dead);
+  }
+  uint64_t charge_bytes = peri_entry_charge_bytes(entry);
+  if (shard->budget_bytes != 0 &&
+      charge_bytes > shard->budget_bytes / LARGEST_PART) {
+    shard->oversize++;
+    return PERI_ELIMIT;
+  }
+  if (peri_entry_expired(entry, now_ns)) {
+    return 0;
+  }
+  entry->node.hash = place->hash;
+  int rc = peri_table_insert(&shard->entries, &entry->node);
+  if (rc < 0) {
+    return rc;
+  }
+  peri_entry_ref(entry);
+  peri_list_push(&shard->used, &entry->used);
+  shard->bytes += charge_bytes;
+  return 0;
+}
+
+bool peri_shard_evict(struct peri_shard *shard, int64_t now_ns,
+                      struct peri_dead *dead) {
+  if (shard->budget_bytes == 0) {
+    return false;
+  }
+  for (unsigned i = 0; i < EVICT_BATCH; i++) {
+    if (shard->bytes <= shard->budget_bytes) {
+      return false;
+    }
+    struct peri_entry *entry =
+        PERI_CONTAINER_OF(shard->used.next, struct peri_entry, used);
+    if (peri_entry_expired(entry, now_ns)) {
+      shard->expired++;
+    } else {
+      shard->evictions++;
+    }
+    peri_shard_unlink(shard, entry, dead);
+  }
+  return shard->bytes > shard->budget_bytes;
+}
+
+void peri_shard_trim(struct peri_shard *shard, int64_t now_ns) {
+  bool more = true;
+  while (more) {
+    struct peri_dead dead = {0};
+    peri_spin_lock(&shard->lock);
+    more = peri_shard_evict(shard, now_ns, &dead);
+    peri_spin_unlock(&shard->lock);
+    peri_dead_release(&dead);
+  }
+}
+
+void peri_shard_detach(const struct peri_place *place) {
+  struct peri_table *flights = &place->shard->flights;
+  struct peri_node *node = peri_table_find(flights, place->key, place->hash);
+  if (node != NULL) {
+    struct peri_flight *flight =
+        PERI_CONTAINER_OF(node, struct peri_flight, node);
+    peri_table_remove(flights, node);
+    flight->detached = true;
+  }
+}
+
+void peri_dead_release(struct peri_dead *dead) {
+  while (dead->first != NULL) {
+    struct peri_node *node = dead->first;
+    dead->first = node->chain;
+    peri_entry_unref(entry_of(node));
+  }
+}
