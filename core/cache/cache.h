@@ -29,6 +29,11 @@ void peri_cache_free(struct peri_cache *cache);
 /// robin; call it from a timer of one thread. Returns how many went.
 size_t peri_cache_sweep(struct peri_cache *cache);
 
+/// Brings the gauges and counters of entries, bytes, evictions, expirations and
+/// oversize values up to date (the sweep does so, group after group); to be
+/// called before they are shown, by the thread that sweeps.
+void peri_cache_measure(struct peri_cache *cache);
+
 struct peri_cache_worker_options {
   struct peri_cache *cache;
   struct peri_loop *loop;
@@ -50,10 +55,11 @@ void peri_cache_worker_adopt(struct peri_cache_worker *worker,
                              struct peri_snapshot *snapshot);
 
 /// The handler for a path below "/groupcachepb.GroupCache/", to be given to
-/// peri_call_accept(); NULL when there is no such method. `mesh`: the call came
-/// from another sidecar's listener, where Set, Remove, RemoveKeys are only
-/// answered as a hop (UNIMPLEMENTED otherwise), and where the `perigee-hop`
-/// header counts; on the app listener it is ignored.
+/// peri_call_accept() with the worker as its context; NULL when there is no
+/// such method. `mesh`: the call came from another sidecar's listener, where
+/// Set, Remove, RemoveKeys are only answered as a hop (UNIMPLEMENTED
+/// otherwise), and where the `perigee-hop` header counts; on the app listener
+/// it is ignored.
 typedef void peri_cache_method(void *ctx, struct peri_call *call,
                                struct peri_slice message);
 peri_cache_method *peri_cache_worker_method(struct peri_cache_worker *worker,

@@ -1,0 +1,221 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/slice.h"
+#include "cache/find.h"
+#include "cache/load.h"
+#include "cache/private.h"
+#include "cache/send.h"
+#include "h2/call.h"
+#include "h2/client.h"
+#include "loop/mailbox.h"
+#include "model/snapshot.h"
+
+enum { RING_REPLICAS = 50 };
+
+static const char service_path[] = "/groupcachepb.GroupCache/";
+
+// A method by the last part of its path. `control`: on the mesh it is answered
+// only to other sidecars.
+static const struct method {
+  const char *name;
+  void (*run)(const struct peri_cache_call *call);
+  bool control;
+} methods[] = {{"Get", peri_cache_get, false},
+               {"BatchGet", peri_cache_batch_get, false},
+               {"Peek", peri_cache_peek, false},
+               {"Set", peri_cache_set, true},
+               {"Remove", peri_cache_remove, true},
+               {"RemoveKeys", peri_cache_remove_keys, true}};
+
+static const struct method *find_method(struct peri_slice path) {
+  size_t prefix = sizeof service_path - 1;
+  if (!peri_slice_starts(path, service_path)) {
+    return NULL;
+  }
+  struct peri_slice name = {path.ptr + prefix, path.len - prefix};
+  for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+    if (peri_slice_is(name, methods[i].name)) {
+      return &methods[i];
+    }
+  }
+  return NULL;
+}
+
+static void from_app(void *ctx, struct peri_call *call,
+                     struct peri_slice message) {
+  struct peri_cache_call asked = {
+      .worker = ctx, .call = call, .message = message};
+  find_method(peri_call_path(call))->run(&asked);
+}
+
+static void from_mesh(void *ctx, struct peri_call *call,
+                      struct peri_slice message) {
+  const struct method *method = find_method(peri_call_path(call));
+  struct peri_slice hop;
+  struct peri_cache_call asked = {
+      .worker = ctx,
+      .call = call,
+      .message = message,
+      .hop = peri_call_header(call, "perigee-hop", &hop)};
+  if (method->control && !asked.hop) {
+    peri_call_finish(call, PERI_STATUS_UNIMPLEMENTED,
+                     "this method is answered on the app listener only");
+    return;
+  }
+  method->run(&asked);
+}
+
+peri_cache_method *peri_cache_worker_method(struct peri_cache_worker *worker,
+                                            struct peri_slice path, bool mesh) {
+  (void)worker;
+  if (find_method(path) == NULL) {
+    return NULL;
+  }
+  return mesh ? from_mesh : from_app;
+}
+
+struct peri_cache_side *peri_cache_side(struct peri_cache_worker *worker,
+                                        struct peri_slice name) {
+  struct peri_cache_group *group = peri_cache_group(worker->cache, name);
+  return group != NULL ? &worker->sides[group - worker->cache->groups] : NULL;
+}
+
+const struct peri_endpoint *peri_cache_owner(struct peri_cache_worker *worker,
+                                             struct peri_cache_side *side,
+                                             struct peri_slice key) {
+  size_t index = 0;
+  if (worker->alone) {
+    return NULL;
+  }
+  if (!side->picks || side->picker->pick(side->picker, key, &index) < 0 ||
+      index >= peri_peers_count(worker->peers)) {
+    index = peri_ring_owner(worker->ring, key);
+  }
+  const struct peri_endpoint *owner = peri_peers_at(worker->peers, index);
+  return owner->self ? NULL : owner;
+}
+
+// Lets the connections to sidecars that left the cluster end.
+static void retire_missing(struct peri_cache_worker *worker,
+                           const struct peri_peers *before) {
+  for (size_t i = 0; before != NULL && i < peri_peers_count(before); i++) {
+    const char *address = peri_peers_at(before, i)->address;
+    bool stays = false;
+    for (size_t j = 0; j < peri_peers_count(worker->peers) && !stays; j++) {
+      stays = strcmp(peri_peers_at(worker->peers, j)->address, address) == 0;
+    }
+    if (!stays) {
+      peri_h2_client_retire(worker->client, peri_slice_of(address));
+    }
+  }
+}
+
+static bool same_peers(const struct peri_peers *a, const struct peri_peers *b) {
+  return a == b || (a != NULL && b != NULL && peri_peers_equal(a, b) &&
+                    peri_peers_self(a) == peri_peers_self(b));
+}
+
+void peri_cache_worker_adopt(struct peri_cache_worker *worker,
+                             struct peri_snapshot *snapshot) {
+  const struct peri_ring *ring = NULL;
+  struct peri_peers *peers = peri_snapshot_find(
+      snapshot, peri_slice_of(worker->cache->config->cluster));
+  if (same_peers(peers, worker->peers)) {
+    return;
+  }
+  // Without a ring there is no owner that every sidecar agrees on; the peers
+  // known so far stay, until the next snapshot.
+  size_t count = peers != NULL ? peri_peers_count(peers) : 0;
+  bool alone = count == 0 || (count == 1 && peri_peers_self(peers) == 0);
+  if (!alone &&
+      peri_peers_ring(peers, PERI_RING_CRC32, RING_REPLICAS, &ring) < 0) {
+    return;
+  }
+  struct peri_peers *before = worker->peers;
+  worker->peers = peers != NULL ? peri_peers_ref(peers) : NULL;
+  worker->ring = ring;
+  worker->alone = alone;
+  for (size_t i = 0; i < worker->side_count; i++) {
+    struct peri_cache_side *side = &worker->sides[i];
+    side->picks = !alone && side->picker->update(side->picker, peers) == 0;
+  }
+  retire_missing(worker, before);
+  peri_peers_unref(before);
+}
+
+static int init_sides(struct peri_cache_worker *worker,
+                      struct peri_policy_host *host,
+                      struct peri_problem *ret_problem) {
+  struct peri_cache *cache = worker->cache;
+  worker->sides = calloc(cache->group_count + 1, sizeof *worker->sides);
+  if (worker->sides == NULL) {
+    return peri_problem_set(ret_problem, PERI_ENOMEM, "out of memory");
+  }
+  for (size_t i = 0; i < cache->group_count; i++) {
+    struct peri_cache_side *side = &worker->sides[i];
+    const struct peri_config_group *config = cache->groups[i].config;
+    side->group = &cache->groups[i];
+    worker->side_count++;
+    int rc = host->picker(host, &config->picker, &side->picker, ret_problem);
+    if (rc == 0 && config->fallback.name != NULL) {
+      rc =
+          host->fallback(host, &config->fallback, &side->fallback, ret_problem);
+    }
+    if (rc < 0) {
+      return rc;
+    }
+  }
+  return 0;
+}
+
+int peri_cache_worker_new(const struct peri_cache_worker_options *options,
+                          struct peri_cache_worker **ret_worker,
+                          struct peri_problem *ret_problem) {
+  struct peri_cache_worker *worker = calloc(1, sizeof *worker);
+  if (worker == NULL) {
+    return peri_problem_set(ret_problem, PERI_ENOMEM, "out of memory");
+  }
+  worker->cache = options->cache;
+  worker->loop = options->loop;
+  worker->mailbox = peri_mailbox_ref(options->mailbox);
+  worker->client = options->client;
+  worker->message_bytes = options->message_bytes;
+  worker->alone = true;
+  peri_list_init(&worker->waits);
+  peri_list_init(&worker->loads);
+  peri_list_init(&worker->sends);
+  int rc = init_sides(worker, options->host, ret_problem);
+  if (rc < 0) {
+    peri_cache_worker_free(worker);
+    return rc;
+  }
+  *ret_worker = worker;
+  return 0;
+}
+
+size_t peri_cache_worker_busy(const struct peri_cache_worker *worker) {
+  return worker->busy;
+}
+
+void peri_cache_worker_free(struct peri_cache_worker *worker) {
+  if (worker == NULL) {
+    return;
+  }
+  peri_cache_load_stop(worker);
+  peri_cache_send_stop(worker);
+  peri_cache_abandon(worker);
+  for (size_t i = 0; i < worker->side_count; i++) {
+    struct peri_cache_side *side = &worker->sides[i];
+    if (side->picker != NULL) {
+      side->picker->free(side->picker);
+    }
+    if (side->fallback != NULL) {
+      side->fallback->free(side->fallback);
+    }
+  }
+  free(worker->sides);
+  peri_peers_unref(worker->peers);
+  peri_mailbox_unref(worker->mailbox);
+  free(worker);
+}
