@@ -1,0 +1,201 @@
+#include "app/control.h"
+
+#include <perigee.pb-c.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/reply.h"
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/json.h"
+#include "base/metrics.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "h2/call.h"
+#include "model/peers.h"
+#include "model/snapshot.h"
+
+/// Messages are made of pieces that live until the answer is packed.
+struct answer {
+  struct peri_arena *arena;
+  bool failed;  // out of memory
+};
+
+static void *take(struct answer *answer, size_t bytes) {
+  void *memory = answer->failed ? NULL : peri_arena_alloc(answer->arena, bytes);
+  answer->failed = memory == NULL;
+  return memory;
+}
+
+static ProtobufCBinaryData text(const char *value) {
+  ProtobufCBinaryData data = {value != NULL ? strlen(value) : 0,
+                              (uint8_t *)(uintptr_t)value};
+  return data;
+}
+
+static ProtobufCBinaryData json(struct answer *answer,
+                                const struct peri_json *value) {
+  ProtobufCBinaryData data = {0, NULL};
+  struct peri_buffer buffer = {0};
+  if (value == NULL) {
+    return data;
+  }
+  if (peri_json_dump(value, false, &buffer) == 0 && buffer.len > 0) {
+    data.data = take(answer, buffer.len);
+    if (data.data != NULL) {
+      memcpy(data.data, buffer.ptr, buffer.len);
+      data.len = buffer.len;
+    }
+  } else {
+    answer->failed = true;
+  }
+  peri_buffer_done(&buffer);
+  return data;
+}
+
+static Perigee__V1__Peer *make_peer(struct answer *answer,
+                                    const struct peri_endpoint *endpoint) {
+  Perigee__V1__Peer *peer = take(answer, sizeof(*peer));
+  if (peer == NULL) {
+    return NULL;
+  }
+  perigee__v1__peer__init(peer);
+  peer->address = text(endpoint->address);
+  peer->zone = text(endpoint->zone);
+  peer->weight = endpoint->weight;
+  peer->self = endpoint->self;
+  peer->metadata = json(answer, endpoint->metadata);
+  return peer;
+}
+
+static Perigee__V1__Service *make_service(struct answer *answer,
+                                          const struct peri_peers *peers) {
+  size_t count = peri_peers_count(peers);
+  Perigee__V1__Service *service = take(answer, sizeof(*service));
+  if (service == NULL) {
+    return NULL;
+  }
+  perigee__v1__service__init(service);
+  service->name = text(peri_peers_service(peers));
+  service->peers = take(answer, (count + 1) * sizeof(*service->peers));
+  for (size_t i = 0; i < count && !answer->failed; i++) {
+    service->peers[i] = make_peer(answer, peri_peers_at(peers, i));
+    service->n_peers = i + 1;
+  }
+  return service;
+}
+
+static void fill_services(struct answer *answer,
+                          const struct peri_control *control,
+                          struct peri_slice wanted,
+                          Perigee__V1__PeersResponse *response) {
+  size_t count = peri_snapshot_count(control->snapshot);
+  response->services = take(answer, (count + 1) * sizeof(*response->services));
+  for (size_t i = 0; i < count && !answer->failed; i++) {
+    struct peri_peers *peers = peri_snapshot_at(control->snapshot, i);
+    if (wanted.len > 0 && !peri_slice_is(wanted, peri_peers_service(peers))) {
+      continue;
+    }
+    response->services[response->n_services++] = make_service(answer, peers);
+  }
+}
+
+static void conclude(struct answer *answer, struct peri_call *call,
+                     const ProtobufCMessage *message) {
+  if (answer->failed) {
+    peri_call_finish(call, PERI_STATUS_RESOURCE_EXHAUSTED, "out of memory");
+  } else {
+    peri_reply_message(call, message);
+  }
+  peri_arena_free(answer->arena);
+}
+
+void peri_control_peers(void *ctx, struct peri_call *call,
+                        struct peri_slice message) {
+  struct peri_control *control = ctx;
+  struct answer answer = {peri_arena_new(0), false};
+  answer.failed = answer.arena == NULL;
+  Perigee__V1__PeersRequest *request = perigee__v1__peers_request__unpack(
+      NULL, message.len, (const uint8_t *)message.ptr);
+  if (request == NULL) {
+    peri_arena_free(answer.arena);
+    peri_call_finish(call, PERI_STATUS_INVALID_ARGUMENT,
+                     "the message is no PeersRequest");
+    return;
+  }
+  struct peri_slice wanted = {(const char *)request->service.data,
+                              request->service.len};
+  Perigee__V1__PeersResponse response = PERIGEE__V1__PEERS_RESPONSE__INIT;
+  response.version = peri_snapshot_version(control->snapshot);
+  response.cluster = text(control->cluster);
+  fill_services(&answer, control, wanted, &response);
+  perigee__v1__peers_request__free_unpacked(request, NULL);
+  conclude(&answer, call, &response.base);
+}
+
+/// What one visit of the metrics collects.
+struct collection {
+  struct answer answer;
+  struct peri_slice prefix;
+  Perigee__V1__Stat **stats;
+  size_t count;
+  size_t capacity;
+};
+
+static bool grow(struct collection *all) {
+  size_t capacity = all->capacity > 0 ? all->capacity * 2 : 64;
+  Perigee__V1__Stat **stats =
+      realloc(all->stats, capacity * sizeof(*all->stats));
+  if (stats == NULL) {
+    all->answer.failed = true;
+    return false;
+  }
+  all->stats = stats;
+  all->capacity = capacity;
+  return true;
+}
+
+static void collect(void *ctx, const char *name, const char *labels,
+                    int64_t value) {
+  struct collection *all = ctx;
+  if (all->answer.failed || strlen(name) < all->prefix.len ||
+      strncmp(name, all->prefix.ptr, all->prefix.len) != 0 ||
+      (all->count == all->capacity && !grow(all))) {
+    return;
+  }
+  Perigee__V1__Stat *stat = take(&all->answer, sizeof(*stat));
+  if (stat == NULL) {
+    return;
+  }
+  perigee__v1__stat__init(stat);
+  // Names and labels live as long as the registry.
+  stat->name = text(name);
+  stat->labels = text(labels);
+  stat->value = value;
+  all->stats[all->count++] = stat;
+}
+
+void peri_control_stats(void *ctx, struct peri_call *call,
+                        struct peri_slice message) {
+  struct peri_control *control = ctx;
+  struct collection all = {.answer = {peri_arena_new(0), false}};
+  all.answer.failed = all.answer.arena == NULL;
+  Perigee__V1__StatsRequest *request = perigee__v1__stats_request__unpack(
+      NULL, message.len, (const uint8_t *)message.ptr);
+  if (request == NULL) {
+    peri_arena_free(all.answer.arena);
+    peri_call_finish(call, PERI_STATUS_INVALID_ARGUMENT,
+                     "the message is no StatsRequest");
+    return;
+  }
+  all.prefix.ptr =
+      request->prefix.len > 0 ? (const char *)request->prefix.data : "";
+  all.prefix.len = request->prefix.len;
+  peri_metrics_each(control->metrics, collect, &all);
+  Perigee__V1__StatsResponse response = PERIGEE__V1__STATS_RESPONSE__INIT;
+  response.stats = all.stats;
+  response.n_stats = all.count;
+  conclude(&all.answer, call, &response.base);
+  perigee__v1__stats_request__free_unpacked(request, NULL);
+  free(all.stats);
+}

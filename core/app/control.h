@@ -1,0 +1,21 @@
+#pragma once
+
+#include "base/types.h"
+
+struct peri_call;
+struct peri_metrics;
+struct peri_snapshot;
+
+/// perigee.v1.Mesh of one worker: what this sidecar tells its operator. Its
+/// loop's thread only.
+struct peri_control {
+  struct peri_snapshot *snapshot;  // the worker's, borrowed; never NULL
+  struct peri_metrics *metrics;
+  const char *cluster;
+};
+
+/// Handlers for peri_call_accept(); `ctx` is the struct peri_control.
+void peri_control_peers(void *ctx, struct peri_call *call,
+                        struct peri_slice message);
+void peri_control_stats(void *ctx, struct peri_call *call,
+                        struct peri_slice message);

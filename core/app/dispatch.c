@@ -1,0 +1,94 @@
+#include "app/dispatch.h"
+
+#include <stdio.h>
+
+#include "app/control.h"
+#include "app/health.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "cache/cache.h"
+#include "h2/call.h"
+#include "h2/stream.h"
+
+struct row {
+  const char *path;
+  enum peri_dispatch_target target;
+  bool app_only;
+};
+
+static const struct row table[] = {
+    {"/grpc.health.v1.Health/Check", PERI_DISPATCH_HEALTH_CHECK, false},
+    {"/grpc.health.v1.Health/Watch", PERI_DISPATCH_HEALTH_WATCH, false},
+    {"/perigee.v1.Mesh/Peers", PERI_DISPATCH_PEERS, true},
+    {"/perigee.v1.Mesh/Stats", PERI_DISPATCH_STATS, true},
+};
+
+enum peri_dispatch_target peri_dispatch_choose(struct peri_slice path,
+                                               bool mesh) {
+  if (peri_slice_starts(path, "/groupcachepb.GroupCache/")) {
+    return PERI_DISPATCH_CACHE;
+  }
+  for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+    if (peri_slice_is(path, table[i].path)) {
+      return mesh && table[i].app_only ? PERI_DISPATCH_APP_ONLY
+                                       : table[i].target;
+    }
+  }
+  return PERI_DISPATCH_NOBODY;
+}
+
+static void refuse(struct peri_h2_stream *stream, struct peri_slice path,
+                   const char *words) {
+  char text[512];
+  int shown = path.len > 200 ? 200 : (int)path.len;
+  snprintf(text, sizeof(text), "%.*s: %s", shown, path.ptr, words);
+  peri_call_refuse(stream, PERI_STATUS_UNIMPLEMENTED, text);
+}
+
+static void to_cache(struct peri_dispatch *dispatch,
+                     struct peri_h2_stream *stream, struct peri_slice path,
+                     bool mesh) {
+  peri_cache_method *method =
+      peri_cache_worker_method(dispatch->cache, path, mesh);
+  if (method == NULL) {
+    refuse(stream, path,
+           "GroupCache has no such method; it has Get, Peek, Set, Remove, "
+           "RemoveKeys and BatchGet");
+    return;
+  }
+  peri_call_accept(stream, dispatch->message_bytes, method, dispatch->cache);
+}
+
+void peri_dispatch_request(struct peri_dispatch *dispatch,
+                           struct peri_h2_stream *stream, bool mesh) {
+  struct peri_slice path = {"", 0};
+  uint32_t bytes = dispatch->message_bytes;
+  peri_h2_stream_header(stream, ":path", &path);
+  switch (peri_dispatch_choose(path, mesh)) {
+    case PERI_DISPATCH_CACHE:
+      to_cache(dispatch, stream, path, mesh);
+      break;
+    case PERI_DISPATCH_HEALTH_CHECK:
+      peri_call_accept(stream, bytes, peri_health_check, dispatch->health);
+      break;
+    case PERI_DISPATCH_HEALTH_WATCH:
+      peri_call_accept(stream, bytes, peri_health_watch, dispatch->health);
+      break;
+    case PERI_DISPATCH_PEERS:
+      peri_call_accept(stream, bytes, peri_control_peers, dispatch->control);
+      break;
+    case PERI_DISPATCH_STATS:
+      peri_call_accept(stream, bytes, peri_control_stats, dispatch->control);
+      break;
+    case PERI_DISPATCH_APP_ONLY:
+      refuse(stream, path, "control calls are answered on the app listener");
+      break;
+    case PERI_DISPATCH_NOBODY:
+    default:
+      refuse(stream, path,
+             "no service here answers this path; there are "
+             "groupcachepb.GroupCache, grpc.health.v1.Health and "
+             "perigee.v1.Mesh");
+      break;
+  }
+}

@@ -1,0 +1,90 @@
+#include "app/reload.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "loop/file.h"
+#include "model/snapshot.h"
+#include "registry/static.h"
+
+enum { LOOK_EVERY_MS = 2000, NAMES_BYTES = 256 };
+
+struct peri_reload {
+  struct peri_reload_options options;
+  struct peri_watch *watch;
+  struct peri_metric *taken;
+  struct peri_metric *refused;
+};
+
+static void refuse(struct peri_reload *reload,
+                   const struct peri_problem *problem) {
+  peri_metric_add(reload->refused, 1);
+  peri_log(PERI_LOG_ERROR, "app",
+           "the changed configuration is wrong, the old one stays: %s",
+           problem->text);
+}
+
+void peri_reload_now(struct peri_reload *reload) {
+  struct peri_registry *registry = reload->options.registry;
+  struct peri_problem problem = {0, ""};
+  struct peri_setup setup;
+  char names[NAMES_BYTES];
+  if (peri_setup_read(reload->options.file, &setup, &problem) < 0) {
+    refuse(reload, &problem);
+    return;
+  }
+  uint64_t before = peri_snapshot_version(peri_registry_snapshot(registry));
+  if (peri_registry_update(registry, setup.config, &problem) < 0) {
+    refuse(reload, &problem);
+    peri_setup_done(&setup);
+    return;
+  }
+  uint64_t after = peri_snapshot_version(peri_registry_snapshot(registry));
+  peri_metric_add(reload->taken, 1);
+  peri_log(PERI_LOG_INFO, "app",
+           "read the configuration again: the services %s (version %llu)",
+           after == before ? "are the same" : "have changed",
+           (unsigned long long)after);
+  if (peri_setup_differs(reload->options.setup->tree, setup.tree, names,
+                         sizeof(names))) {
+    peri_log(PERI_LOG_WARN, "app",
+             "what changed in %s takes effect after a restart", names);
+  }
+  peri_setup_done(&setup);
+}
+
+static void on_changed(void *ctx) {
+  peri_reload_now(ctx);
+}
+
+int peri_reload_new(const struct peri_reload_options *options,
+                    struct peri_reload **ret_reload) {
+  static const char *const metric = "perigee_config_reloads_total";
+  static const char *const help = "Times the configuration was read again.";
+  struct peri_reload *reload = calloc(1, sizeof(*reload));
+  if (reload == NULL) {
+    return PERI_ENOMEM;
+  }
+  reload->options = *options;
+  reload->taken =
+      peri_metrics_counter(options->metrics, metric, help, "result=\"taken\"");
+  reload->refused = peri_metrics_counter(options->metrics, metric, help,
+                                         "result=\"refused\"");
+  int rc = peri_watch_new(options->loop, options->file, LOOK_EVERY_MS,
+                          on_changed, reload, &reload->watch);
+  if (rc < 0) {
+    free(reload);
+    return rc;
+  }
+  *ret_reload = reload;
+  return 0;
+}
+
+void peri_reload_free(struct peri_reload *reload) {
+  if (reload == NULL) {
+    return;
+  }
+  peri_watch_free(reload->watch);
+  free(reload);
+}

@@ -1,0 +1,59 @@
+#include "app/serve.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "app/options.h"
+#include "app/setup.h"
+#include "app/sidecar.h"
+#include "base/error.h"
+
+static void raise_descriptors(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+      limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+static bool missing_default(const struct peri_serve_options *options,
+                            const struct peri_serve_options *defaults) {
+  return options->config == defaults->config && access(options->config, F_OK);
+}
+
+int peri_serve_main(int argc, const char *const *argv,
+                    const struct peri_folders *folders) {
+  struct peri_serve_options options, defaults;
+  struct peri_problem problem = {0, ""};
+  struct peri_setup setup;
+  peri_serve_options_parse(0, NULL, &defaults, NULL);
+  if (peri_serve_options_parse(argc, argv, &options, &problem) < 0) {
+    fprintf(stderr, "perigee: %s\n", problem.text);
+    return PERI_EXIT_USAGE;
+  }
+  if (options.help) {
+    fputs(peri_serve_options_help(), stdout);
+    return PERI_EXIT_OK;
+  }
+  peri_log_setup(options.log_level, options.log_format);
+  if (missing_default(&options, &defaults)) {
+    fprintf(stderr,
+            "perigee: there is no ./%s here; name the configuration with "
+            "--config FILE\n",
+            options.config);
+    return PERI_EXIT_USAGE;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  raise_descriptors();
+  int rc = peri_setup_read(options.config, &setup, &problem);
+  if (rc < 0) {
+    peri_log(PERI_LOG_ERROR, "app", "%s", problem.text);
+    return rc == PERI_ENOMEM ? PERI_EXIT_FAILURE : PERI_EXIT_USAGE;
+  }
+  int status = peri_sidecar_run(options.config, &setup, folders);
+  peri_setup_done(&setup);
+  return status;
+}

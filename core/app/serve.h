@@ -1,0 +1,17 @@
+#pragma once
+
+#include "base/types.h"
+
+struct peri_folders;
+
+/// What the program ends with.
+enum peri_exit {
+  PERI_EXIT_OK = 0,
+  PERI_EXIT_FAILURE = 1,  // at run time
+  PERI_EXIT_USAGE = 2     // wrong usage or wrong configuration
+};
+
+/// `perigee serve`: `argv` is what follows the verb. Runs a sidecar until it is
+/// told to stop, and returns the exit status. Call it once, before any thread.
+int peri_serve_main(int argc, const char *const *argv,
+                    const struct peri_folders *folders);

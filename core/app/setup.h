@@ -1,0 +1,30 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/types.h"
+
+struct peri_config;
+struct peri_json;
+
+/// A configuration file as it was read once.
+struct peri_setup {
+  struct peri_config *config;
+  struct peri_json *tree;  // what the file returned, to compare with later
+};
+
+/// Evaluates and checks a configuration file; blocking, but bounded by the
+/// sandbox. @return 0, or what peri_script_config() and peri_config_build()
+/// say; the words name the file.
+int peri_setup_read(const char *file, struct peri_setup *ret_setup,
+                    struct peri_problem *ret_problem);
+
+/// Frees what it holds and leaves it empty.
+void peri_setup_done(struct peri_setup *setup);
+
+/// Names what differs between two trees besides the services of the registry
+/// ("groups, listen", cut when too long), for which the sidecar would have to
+/// start again. The order of keys does not count. Returns whether anything
+/// does.
+bool peri_setup_differs(const struct peri_json *old_tree,
+                        const struct peri_json *new_tree, char *ret_names,
+                        size_t capacity);

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "base/types.h"
+
+struct peri_folders;
+struct peri_setup;
+
+/// Runs a whole sidecar on the calling thread, which becomes the control
+/// thread: starts the workers, binds the listeners, prints the ready line, and
+/// returns after SIGTERM or SIGINT. What goes wrong is logged.
+/// @param file  where the configuration is read again from
+/// @return an enum peri_exit
+int peri_sidecar_run(const char *file, const struct peri_setup *setup,
+                     const struct peri_folders *folders);

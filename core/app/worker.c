@@ -1,0 +1,402 @@
+#include "app/worker.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/control.h"
+#include "app/dispatch.h"
+#include "app/folders.h"
+#include "app/health.h"
+#include "base/container.h"
+#include "base/log.h"
+#include "cache/cache.h"
+#include "h2/client.h"
+#include "h2/server.h"
+#include "loop/loop.h"
+#include "loop/mailbox.h"
+#include "loop/timer.h"
+#include "model/config.h"
+#include "model/snapshot.h"
+#include "script/script.h"
+
+enum { STACK_BYTES = 1 << 20, KEEP_MS = 3600000 };
+
+/// One server of a worker, so that its callbacks know which.
+struct door {
+  struct peri_worker *worker;
+  struct peri_h2_server *server;
+  atomic_size_t conns;
+  bool drained;
+};
+
+struct peri_worker {
+  struct peri_worker_options options;
+  pthread_t thread;
+  struct peri_loop *loop;
+  struct peri_mailbox *mailbox;
+  struct peri_h2_client *client;
+  struct peri_script *script;
+  struct peri_cache_worker *cache;
+  struct peri_health *health;
+  struct peri_control control;
+  struct peri_dispatch dispatch;
+  struct door doors[PERI_SIDE_COUNT];
+  bool draining;
+  struct peri_timer *keep;  // a mailbox alone does not keep a loop running
+  // How the start went, told by `started`.
+  sem_t started;
+  int start_code;
+  struct peri_problem *start_problem;
+  // Messages that cannot fail to be sent when the time comes.
+  struct peri_message drain;
+  struct peri_message stop;
+  struct peri_message drained;
+  struct peri_message stopped;
+};
+
+struct parcel {
+  struct peri_message message;
+  struct peri_worker *worker;
+  struct peri_snapshot *snapshot;
+  enum peri_side side;
+  int fd;
+};
+
+static void on_request(void *ctx, struct peri_h2_stream *stream) {
+  struct door *door = ctx;
+  struct peri_worker *worker = door->worker;
+  bool mesh = door == &worker->doors[PERI_SIDE_MESH];
+  peri_dispatch_request(&worker->dispatch, stream, mesh);
+}
+
+static void on_conn_closed(void *ctx) {
+  struct door *door = ctx;
+  atomic_fetch_sub_explicit(&door->conns, 1, memory_order_relaxed);
+}
+
+static void stay(void *ctx) {
+  (void)ctx;
+}
+
+static int open_doors(struct peri_worker *worker) {
+  static const char *const names[PERI_SIDE_COUNT] = {"app", "mesh"};
+  for (int side = 0; side < PERI_SIDE_COUNT; side++) {
+    struct door *door = &worker->doors[side];
+    struct peri_h2_server_options options = {
+        .loop = worker->loop,
+        .limits = worker->options.limits,
+        .metrics = worker->options.metrics,
+        .name = names[side],
+        .on_request = on_request,
+        .on_conn_closed = on_conn_closed,
+        .ctx = door,
+    };
+    door->worker = worker;
+    int rc = peri_h2_server_new(&options, &door->server);
+    if (rc < 0) {
+      return rc;
+    }
+  }
+  return 0;
+}
+
+static int load_policies(struct peri_worker *worker,
+                         struct peri_problem *problem) {
+  struct peri_script_options script = {
+      .loop = worker->loop,
+      .config = worker->options.config,
+      .metrics = worker->options.metrics,
+      .lua_dir = worker->options.folders->lua,
+      .plugins_dir = worker->options.folders->plugins,
+  };
+  int rc = peri_script_new(&script, &worker->script, problem);
+  if (rc < 0) {
+    return rc;
+  }
+  struct peri_cache_worker_options cache = {
+      .cache = worker->options.cache,
+      .loop = worker->loop,
+      .mailbox = worker->mailbox,
+      .client = worker->client,
+      .host = peri_script_host(worker->script),
+      .message_bytes = worker->options.limits.message_bytes,
+  };
+  return peri_cache_worker_new(&cache, &worker->cache, problem);
+}
+
+static int build(struct peri_worker *worker, struct peri_problem *problem) {
+  struct peri_h2_client_options client = {
+      .limits = worker->options.limits,
+      .metrics = worker->options.metrics,
+  };
+  int rc = peri_loop_new(&worker->loop);
+  if (rc == 0) {
+    rc = peri_mailbox_new(worker->loop, &worker->mailbox);
+  }
+  if (rc == 0) {
+    rc = peri_timer_new(worker->loop, stay, NULL, &worker->keep);
+  }
+  if (rc == 0) {
+    peri_timer_start(worker->keep, KEEP_MS, KEEP_MS);
+    client.loop = worker->loop;
+    rc = peri_h2_client_new(&client, &worker->client);
+  }
+  if (rc == 0) {
+    worker->health = peri_health_new();
+    rc = worker->health != NULL ? 0 : PERI_ENOMEM;
+  }
+  if (rc == 0) {
+    rc = open_doors(worker);
+  }
+  if (rc < 0) {
+    return peri_problem_set(problem, rc, "a worker cannot start: %s",
+                            peri_error_text(rc));
+  }
+  rc = load_policies(worker, problem);
+  if (rc < 0) {
+    return rc;
+  }
+  worker->control.metrics = worker->options.metrics;
+  worker->control.cluster = worker->options.config->cluster;
+  worker->dispatch.cache = worker->cache;
+  worker->dispatch.health = worker->health;
+  worker->dispatch.control = &worker->control;
+  worker->dispatch.message_bytes = worker->options.limits.message_bytes;
+  return 0;
+}
+
+/// Also takes down what was only half built.
+static void tear_down(struct peri_worker *worker) {
+  for (int side = 0; side < PERI_SIDE_COUNT; side++) {
+    if (worker->doors[side].server != NULL) {
+      peri_h2_server_free(worker->doors[side].server);
+      worker->doors[side].server = NULL;
+    }
+  }
+  if (worker->cache != NULL) {
+    peri_cache_worker_free(worker->cache);
+    worker->cache = NULL;
+  }
+  peri_timer_free(worker->keep);
+  if (worker->client != NULL) {
+    peri_h2_client_free(worker->client);
+  }
+  if (worker->script != NULL) {
+    peri_script_free(worker->script);
+  }
+  if (worker->mailbox != NULL) {
+    peri_mailbox_close(worker->mailbox);
+  }
+  if (worker->loop != NULL && peri_loop_free(worker->loop) < 0) {
+    peri_log(PERI_LOG_ERROR, "app", "worker %u left handles open",
+             worker->options.index);
+  }
+  peri_health_free(worker->health);
+  if (worker->control.snapshot != NULL) {
+    peri_snapshot_unref(worker->control.snapshot);
+  }
+}
+
+static void run_drained(struct peri_message *message) {
+  struct peri_worker *worker =
+      PERI_CONTAINER_OF(message, struct peri_worker, drained);
+  worker->options.drained(worker->options.ctx, worker);
+}
+
+static void run_stopped(struct peri_message *message) {
+  struct peri_worker *worker =
+      PERI_CONTAINER_OF(message, struct peri_worker, stopped);
+  worker->options.stopped(worker->options.ctx, worker);
+}
+
+static void *work(void *ctx) {
+  struct peri_worker *worker = ctx;
+  char name[16] = "worker";
+  pthread_setname_np(pthread_self(), name);
+  int rc = build(worker, worker->start_problem);
+  worker->start_code = rc;
+  if (rc < 0) {
+    tear_down(worker);
+    sem_post(&worker->started);
+    return NULL;
+  }
+  sem_post(&worker->started);
+  peri_loop_run(worker->loop);
+  tear_down(worker);
+  // The control thread's mailbox outlives every worker.
+  peri_mailbox_post(worker->options.control, &worker->stopped);
+  return NULL;
+}
+
+static void door_drained(void *ctx) {
+  struct door *door = ctx;
+  struct peri_worker *worker = door->worker;
+  door->drained = true;
+  if (worker->doors[PERI_SIDE_APP].drained &&
+      worker->doors[PERI_SIDE_MESH].drained) {
+    peri_mailbox_post(worker->options.control, &worker->drained);
+  }
+}
+
+static void run_drain(struct peri_message *message) {
+  struct peri_worker *worker =
+      PERI_CONTAINER_OF(message, struct peri_worker, drain);
+  worker->draining = true;
+  if (worker->cache == NULL) {
+    return;  // Closing the mailbox runs what was posted too late.
+  }
+  peri_health_drain(worker->health);
+  for (int side = 0; side < PERI_SIDE_COUNT; side++) {
+    peri_h2_server_drain(worker->doors[side].server, door_drained,
+                         &worker->doors[side]);
+  }
+}
+
+static void run_stop(struct peri_message *message) {
+  struct peri_worker *worker =
+      PERI_CONTAINER_OF(message, struct peri_worker, stop);
+  peri_loop_stop(worker->loop);
+}
+
+static int start(struct peri_worker *worker) {
+  pthread_attr_t attributes;
+  int rc = pthread_attr_init(&attributes);
+  if (rc != 0) {
+    return -rc;
+  }
+  pthread_attr_setstacksize(&attributes, STACK_BYTES);
+  rc = pthread_create(&worker->thread, &attributes, work, worker);
+  pthread_attr_destroy(&attributes);
+  return -rc;
+}
+
+int peri_worker_new(const struct peri_worker_options *options,
+                    struct peri_worker **ret_worker,
+                    struct peri_problem *ret_problem) {
+  struct peri_worker *worker = calloc(1, sizeof(*worker));
+  if (worker == NULL) {
+    return peri_problem_set(ret_problem, PERI_ENOMEM, "out of memory");
+  }
+  worker->options = *options;
+  worker->start_problem = ret_problem;
+  worker->drain.run = run_drain;
+  worker->stop.run = run_stop;
+  worker->drained.run = run_drained;
+  worker->stopped.run = run_stopped;
+  sem_init(&worker->started, 0, 0);
+  int rc = start(worker);
+  if (rc < 0) {
+    peri_problem_set(ret_problem, rc, "no thread for a worker: %s",
+                     peri_error_text(rc));
+    goto fail_start;
+  }
+  while (sem_wait(&worker->started) != 0) {
+  }
+  rc = worker->start_code;
+  if (rc < 0) {
+    pthread_join(worker->thread, NULL);
+    goto fail_start;
+  }
+  *ret_worker = worker;
+  return 0;
+
+fail_start:
+  sem_destroy(&worker->started);
+  free(worker);
+  return rc;
+}
+
+size_t peri_worker_conns(const struct peri_worker *worker,
+                         enum peri_side side) {
+  return atomic_load_explicit(&worker->doors[side].conns, memory_order_relaxed);
+}
+
+static void run_adopt(struct peri_message *message) {
+  struct parcel *parcel = PERI_CONTAINER_OF(message, struct parcel, message);
+  struct peri_worker *worker = parcel->worker;
+  struct door *door = &worker->doors[parcel->side];
+  int rc = PERI_ECLOSED;
+  if (worker->draining || door->server == NULL) {
+    close(parcel->fd);
+  } else {
+    rc = peri_h2_server_adopt(door->server, parcel->fd);
+  }
+  if (rc < 0) {
+    on_conn_closed(door);
+  }
+  free(parcel);
+}
+
+static int post(struct peri_worker *worker, struct parcel *parcel) {
+  parcel->worker = worker;
+  int rc = peri_mailbox_post(worker->mailbox, &parcel->message);
+  if (rc < 0) {
+    free(parcel);
+  }
+  return rc;
+}
+
+int peri_worker_adopt(struct peri_worker *worker, enum peri_side side, int fd) {
+  struct parcel *parcel = calloc(1, sizeof(*parcel));
+  if (parcel == NULL) {
+    return PERI_ENOMEM;
+  }
+  parcel->message.run = run_adopt;
+  parcel->side = side;
+  parcel->fd = fd;
+  struct door *door = &worker->doors[side];
+  atomic_fetch_add_explicit(&door->conns, 1, memory_order_relaxed);
+  int rc = post(worker, parcel);
+  if (rc < 0) {
+    on_conn_closed(door);
+  }
+  return rc;
+}
+
+static void run_publish(struct peri_message *message) {
+  struct parcel *parcel = PERI_CONTAINER_OF(message, struct parcel, message);
+  struct peri_worker *worker = parcel->worker;
+  if (worker->control.snapshot != NULL) {
+    peri_snapshot_unref(worker->control.snapshot);
+  }
+  worker->control.snapshot = parcel->snapshot;
+  if (worker->cache != NULL) {
+    peri_cache_worker_adopt(worker->cache, parcel->snapshot);
+  }
+  free(parcel);
+}
+
+int peri_worker_publish(struct peri_worker *worker,
+                        struct peri_snapshot *snapshot) {
+  struct parcel *parcel = calloc(1, sizeof(*parcel));
+  if (parcel == NULL) {
+    return PERI_ENOMEM;
+  }
+  parcel->message.run = run_publish;
+  parcel->snapshot = peri_snapshot_ref(snapshot);
+  int rc = post(worker, parcel);
+  if (rc < 0) {
+    peri_snapshot_unref(snapshot);
+  }
+  return rc;
+}
+
+void peri_worker_drain(struct peri_worker *worker) {
+  peri_mailbox_post(worker->mailbox, &worker->drain);
+}
+
+void peri_worker_stop(struct peri_worker *worker) {
+  peri_mailbox_post(worker->mailbox, &worker->stop);
+}
+
+void peri_worker_free(struct peri_worker *worker) {
+  if (worker == NULL) {
+    return;
+  }
+  pthread_join(worker->thread, NULL);
+  sem_destroy(&worker->started);
+  free(worker);
+}

@@ -1,0 +1,66 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/types.h"
+#include "h2/limits.h"
+
+struct peri_cache;
+struct peri_config;
+struct peri_mailbox;
+struct peri_metrics;
+struct peri_snapshot;
+struct peri_folders;
+
+/// The listeners whose connections a worker serves.
+enum peri_side { PERI_SIDE_APP = 0, PERI_SIDE_MESH = 1, PERI_SIDE_COUNT = 2 };
+
+/// A worker thread: one loop with its servers, its connections to peers and its
+/// Lua VMs. Functions are called by the thread that made it, the control
+/// thread, and reach the worker through its mailbox.
+struct peri_worker;
+
+struct peri_worker_options {
+  uint32_t index;
+  struct peri_config *config;
+  struct peri_cache *cache;
+  struct peri_metrics *metrics;
+  struct peri_h2_limits limits;
+  const struct peri_folders *folders;
+  struct peri_mailbox *control;  // of the control thread
+  /// Called on the control thread: no connection of this worker is left after
+  /// peri_worker_drain().
+  void (*drained)(void *ctx, struct peri_worker *worker);
+  /// Called on the control thread: everything is freed, and the thread is about
+  /// to end; peri_worker_free() may be called.
+  void (*stopped)(void *ctx, struct peri_worker *worker);
+  void *ctx;
+};
+
+/// Starts the thread and waits until it has loaded its policies.
+/// @return 0, a code as peri_cache_worker_new() gives (PERI_ENOTFOUND,
+/// PERI_ECONFIG, PERI_ESCRIPT: the configuration is wrong), PERI_ENOMEM or a
+/// libuv code, with words.
+int peri_worker_new(const struct peri_worker_options *options,
+                    struct peri_worker **ret_worker,
+                    struct peri_problem *ret_problem);
+
+/// Connections that it holds, or that are on their way to it.
+size_t peri_worker_conns(const struct peri_worker *worker, enum peri_side side);
+
+/// Hands a connected socket over. @return 0, or PERI_ENOMEM or PERI_ECLOSED:
+/// the caller still owns it then.
+int peri_worker_adopt(struct peri_worker *worker, enum peri_side side, int fd);
+
+/// Gives it a new snapshot. @return 0, PERI_ENOMEM or PERI_ECLOSED.
+int peri_worker_publish(struct peri_worker *worker,
+                        struct peri_snapshot *snapshot);
+
+/// Asks it to take no more connections and to finish what it has begun.
+/// Once only.
+void peri_worker_drain(struct peri_worker *worker);
+
+/// Asks it to end at once. Once only.
+void peri_worker_stop(struct peri_worker *worker);
+
+/// Joins the thread and frees the rest; only after `stopped`. NULL is fine.
+void peri_worker_free(struct peri_worker *worker);
