@@ -15,12 +15,13 @@ struct peri_vm {
   void *ctx;
   struct peri_vm_budget budget;
   uint64_t steps_left;
-  uint64_t started_ns,
-      cpu_ns;  // 0 until the first tick: short runs pay nothing
-  uint64_t granted_ns;
+  uint64_t unseen;       // steps since the clock was last looked at
+  uint64_t looks;        // at the clock; short runs never do
+  uint64_t deadline_ns;  // of the monotonic clock
+  uint64_t cpu_ns;       // this thread's processor time at the first look
   bool running;
-  bool loading;         // the file is loading or new() runs: require may read
-  const char *tripped;  // why the run is being ended, or NULL
+  bool loading;      // the file is loading or new() runs: require may read
+  char tripped[96];  // why the run is being ended, or ""
 
   struct lua_State *fetching;  // the coroutine that may wait, or NULL
   struct peri_waiter *waiter;  // its fetch
@@ -53,5 +54,16 @@ void peri_strings_open(struct lua_State *L);
 /// Opens load, loadstring and, when asked, require (chunk.c); the globals are
 /// at the top. Raises.
 void peri_chunk_open(struct lua_State *L, bool with_require);
+/// Makes the metatables of handles in a new VM (handle.c, request.c). Raises.
+void peri_handle_open(struct lua_State *L);
+void peri_request_open(struct lua_State *L);
 /// Loads the text file `path` as a function on top of the stack, or raises.
 void peri_chunk_load(struct lua_State *L, const char *path);
+/// Loads Lua text, never bytecode, under the chunk name `name` ("@FILE").
+/// @return 0 with the function on top, or a Lua status with the error there.
+int peri_chunk_text(struct lua_State *L, struct peri_slice text,
+                    const char *name);
+/// Finds `relative` below the policy path, then the plugins folder. Returns
+/// false when it is in none; `ret_path` holds `capacity` bytes.
+bool peri_chunk_find(const struct peri_vm *vm, const char *relative,
+                     char *ret_path, size_t capacity);

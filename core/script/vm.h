@@ -23,6 +23,8 @@ struct peri_vm_options {
   const char *kind;            // "picker", "fallback"; "" outside policies
   const char *name;            // the policy's name; copied, like all texts here
   const char *lua_dir;         // holds perigee/*.lua; NULL: no Lua modules
+  const char *plugins_dir;     // holds KIND/NAME.lua; NULL: none are shipped
+  bool data_only;              // a configuration: no require, no os
   size_t memory_bytes;         // 0: PERI_VM_MEMORY_BYTES
   struct peri_loop *loop;      // NULL: nothing can wait
   struct peri_config *config;  // borrowed; NULL: no files, no policy path
@@ -47,7 +49,8 @@ struct peri_vm *peri_vm_of(struct lua_State *L);
 struct lua_State *peri_vm_lua(struct peri_vm *vm);
 const char *peri_vm_kind(const struct peri_vm *vm);
 const char *peri_vm_name(const struct peri_vm *vm);
-const char *peri_vm_lua_dir(const struct peri_vm *vm);  // may be NULL
+const char *peri_vm_lua_dir(const struct peri_vm *vm);      // may be NULL
+const char *peri_vm_plugins_dir(const struct peri_vm *vm);  // may be NULL
 struct peri_loop *peri_vm_loop(const struct peri_vm *vm);
 struct peri_config *peri_vm_config(const struct peri_vm *vm);
 struct peri_metrics *peri_vm_metrics(const struct peri_vm *vm);

@@ -1,0 +1,226 @@
+#include "script/handle.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "model/peers.h"
+#include "script/convert.h"
+#include "script/lib.h"
+#include "script/state.h"
+
+// An endpoint's environment is the table of its peers' endpoints, which holds
+// the peers' userdata at 0: the handle lives as long as any of them.
+struct endpoint {
+  struct peri_peers_handle *handle;
+  size_t at;
+};
+
+static const char peers_type[] = "perigee.peers";
+static const char endpoint_type[] = "perigee.endpoint";
+
+static struct peri_peers_handle *check_peers(lua_State *L, int index) {
+  struct peri_peers_handle *handle = luaL_checkudata(L, index, peers_type);
+
+  if (!handle->peers) {
+    luaL_error(L, "these peers are used after their end");
+  }
+  return handle;
+}
+
+static const struct peri_endpoint *check_endpoint(lua_State *L) {
+  const struct endpoint *endpoint = luaL_checkudata(L, 1, endpoint_type);
+
+  if (!endpoint->handle->peers) {
+    luaL_error(L, "this endpoint is used after its end");
+  }
+  return peri_peers_at(endpoint->handle->peers, endpoint->at);
+}
+
+struct peri_peers_handle *peri_handle_push(struct lua_State *L,
+                                           struct peri_peers *peers) {
+  struct peri_peers_handle *handle = lua_newuserdata(L, sizeof(*handle));
+
+  handle->peers = NULL;
+  luaL_getmetatable(L, peers_type);
+  lua_setmetatable(L, -2);
+  lua_createtable(L, (int)peri_peers_count(peers), 1);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, 0);
+  lua_setfenv(L, -2);
+  handle->peers = peri_peers_ref(peers);
+  return handle;
+}
+
+void peri_handle_end(struct peri_peers_handle *handle) {
+  if (handle) {
+    peri_peers_unref(handle->peers);
+    handle->peers = NULL;
+  }
+}
+
+bool peri_handle_endpoint(struct lua_State *L, int index,
+                          const struct peri_peers_handle *handle,
+                          size_t *ret_at) {
+  const struct endpoint *endpoint = lua_touserdata(L, index);
+
+  if (!endpoint || !lua_getmetatable(L, index)) {
+    return false;
+  }
+  luaL_getmetatable(L, endpoint_type);
+  bool same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  if (!same || endpoint->handle != handle) {
+    return false;
+  }
+  *ret_at = endpoint->at;
+  return true;
+}
+
+struct peri_peers *peri_lib_peers(struct lua_State *L, int index) {
+  return check_peers(L, index)->peers;
+}
+
+void peri_lib_push_endpoint(struct lua_State *L, int index, size_t at) {
+  struct peri_peers_handle *handle = check_peers(L, index);
+
+  if (at >= peri_peers_count(handle->peers)) {
+    lua_pushnil(L);
+    return;
+  }
+  lua_getfenv(L, index);
+  lua_rawgeti(L, -1, (int)at + 1);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    struct endpoint *endpoint = lua_newuserdata(L, sizeof(*endpoint));
+    endpoint->handle = handle;
+    endpoint->at = at;
+    luaL_getmetatable(L, endpoint_type);
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -2);
+    lua_setfenv(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, (int)at + 1);
+  }
+  lua_remove(L, -2);
+}
+
+static int peers_index(lua_State *L) {
+  if (lua_type(L, 2) == LUA_TNUMBER) {
+    lua_Number at = lua_tonumber(L, 2);
+    if (at >= 1 && at <= 2147483647.0 && at == (lua_Number)(int)at) {
+      peri_lib_push_endpoint(L, 1, (size_t)at - 1);
+    } else {
+      check_peers(L, 1);
+      lua_pushnil(L);
+    }
+    return 1;
+  }
+  lua_pushvalue(L, 2);
+  lua_rawget(L, lua_upvalueindex(1));
+  return 1;
+}
+
+static int peers_length(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)peri_peers_count(check_peers(L, 1)->peers));
+  return 1;
+}
+
+static int peers_service(lua_State *L) {
+  lua_pushstring(L, peri_peers_service(check_peers(L, 1)->peers));
+  return 1;
+}
+
+static int peers_collect(lua_State *L) {
+  peri_handle_end(lua_touserdata(L, 1));
+  return 0;
+}
+
+static int peers_text(lua_State *L) {
+  const struct peri_peers_handle *handle = luaL_checkudata(L, 1, peers_type);
+
+  lua_pushfstring(
+      L, "peers of %s",
+      handle->peers ? peri_peers_service(handle->peers) : "(ended)");
+  return 1;
+}
+
+static int endpoint_address(lua_State *L) {
+  lua_pushstring(L, check_endpoint(L)->address);
+  return 1;
+}
+
+static int endpoint_zone(lua_State *L) {
+  lua_pushstring(L, check_endpoint(L)->zone);
+  return 1;
+}
+
+static int endpoint_weight(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)check_endpoint(L)->weight);
+  return 1;
+}
+
+static int endpoint_self(lua_State *L) {
+  lua_pushboolean(L, check_endpoint(L)->self);
+  return 1;
+}
+
+static int endpoint_metadata(lua_State *L) {
+  const struct peri_json *metadata = check_endpoint(L)->metadata;
+
+  if (lua_isnoneornil(L, 2)) {
+    peri_convert_push(L, metadata);
+    return 1;
+  }
+  const char *key = luaL_checkstring(L, 2);
+  peri_convert_push(L, metadata ? peri_json_get(metadata, key) : NULL);
+  return 1;
+}
+
+static int endpoint_text(lua_State *L) {
+  const struct endpoint *endpoint = luaL_checkudata(L, 1, endpoint_type);
+
+  if (!endpoint->handle->peers) {
+    lua_pushliteral(L, "endpoint (ended)");
+    return 1;
+  }
+  return endpoint_address(L);
+}
+
+static void register_all(lua_State *L, const luaL_Reg *functions) {
+  for (; functions->name; functions++) {
+    lua_pushcfunction(L, functions->func);
+    lua_setfield(L, -2, functions->name);
+  }
+}
+
+void peri_handle_open(struct lua_State *L) {
+  static const luaL_Reg endpoint_methods[] = {
+      {"address", endpoint_address},   {"zone", endpoint_zone},
+      {"weight", endpoint_weight},     {"self", endpoint_self},
+      {"metadata", endpoint_metadata}, {NULL, NULL}};
+  static const luaL_Reg peers_methods[] = {{"service", peers_service},
+                                           {NULL, NULL}};
+  static const luaL_Reg peers_meta[] = {{"__len", peers_length},
+                                        {"__gc", peers_collect},
+                                        {"__tostring", peers_text},
+                                        {NULL, NULL}};
+
+  luaL_newmetatable(L, endpoint_type);
+  lua_newtable(L);
+  register_all(L, endpoint_methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, endpoint_text);
+  lua_setfield(L, -2, "__tostring");
+  lua_pushstring(L, endpoint_type);
+  lua_setfield(L, -2, "__metatable");
+
+  luaL_newmetatable(L, peers_type);
+  register_all(L, peers_meta);
+  lua_newtable(L);
+  register_all(L, peers_methods);
+  lua_pushcclosure(L, peers_index, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pushstring(L, peers_type);
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 2);
+}

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "base/types.h"
+
+struct lua_State;
+struct peri_peers;
+
+/// The userdata behind a `peers` handle. `peers` is NULL after its end.
+struct peri_peers_handle {
+  struct peri_peers *peers;
+};
+
+/// Pushes a new handle that holds a reference to `peers` until it is ended or
+/// collected. Raises when out of memory.
+struct peri_peers_handle *peri_handle_push(struct lua_State *L,
+                                           struct peri_peers *peers);
+
+/// Ends a handle: it and its endpoints raise from now on. NULL is fine.
+void peri_handle_end(struct peri_peers_handle *handle);
+
+/// Whether the value at `index` is an endpoint of `handle`; if so *ret_at gets
+/// its 0-based index. Does not raise.
+bool peri_handle_endpoint(struct lua_State *L, int index,
+                          const struct peri_peers_handle *handle,
+                          size_t *ret_at);

@@ -1,0 +1,210 @@
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "script/state.h"
+
+// What policies may use of the builtin libraries; everything else is taken out.
+static const char *const base_names[] = {
+    "_G",       "_VERSION", "assert", "error",        "getmetatable",
+    "ipairs",   "next",     "pairs",  "pcall",        "rawequal",
+    "rawget",   "rawset",   "select", "setmetatable", "tonumber",
+    "tostring", "type",     "unpack", "xpcall",       "coroutine",
+    "string",   "table",    "math",   "bit",          NULL};
+static const char *const table_names[] = {"concat", "insert", "remove",
+                                          "sort",   "move",   NULL};
+static const char *const string_names[] = {
+    "byte",  "char",  "find", "format",  "gmatch", "gsub",  "len",
+    "lower", "match", "rep",  "reverse", "sub",    "upper", NULL};
+static const char *const os_names[] = {"time", "clock", "date", NULL};
+
+static bool listed(const char *const *names, const char *name) {
+  for (; *names; names++) {
+    if (strcmp(*names, name) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Removes from the table at the top what `names` does not list.
+static void strip(lua_State *L, const char *const *names) {
+  lua_pushnil(L);
+  while (lua_next(L, -2)) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) != LUA_TSTRING || !listed(names, lua_tostring(L, -1))) {
+      lua_pushvalue(L, -1);
+      lua_pushnil(L);
+      lua_rawset(L, -4);  // Clearing a field during traversal is allowed.
+    }
+  }
+}
+
+static void open_library(lua_State *L, const char *name, lua_CFunction open) {
+  lua_pushcfunction(L, open);
+  lua_pushstring(L, name);
+  lua_call(L, 1, 0);
+}
+
+static uint64_t text_steps(lua_State *L) {
+  uint64_t steps = 0;
+  int top = lua_gettop(L);
+
+  for (int i = 1; i <= top; i++) {
+    if (lua_type(L, i) == LUA_TSTRING) {
+      steps += lua_objlen(L, i) / 16;
+    }
+  }
+  return steps;
+}
+
+// Calls the builtin in the first upvalue after counting its strings' bytes.
+static int count_text(lua_State *L) {
+  peri_vm_charge(L, 1 + text_steps(L));
+  int top = lua_gettop(L);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, top, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+// As count_text(), for builtins that move or visit a table's elements.
+static int count_table(lua_State *L) {
+  if (lua_type(L, 1) == LUA_TTABLE) {
+    bool appends = lua_gettop(L) == 2 && !lua_toboolean(L, lua_upvalueindex(2));
+    peri_vm_charge(L, 1 + (appends ? 0 : lua_objlen(L, 1) / 4));
+  }
+  return count_text(L);
+}
+
+static int concat(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_Integer first = luaL_optinteger(L, 3, 1);
+  lua_Integer last = luaL_optinteger(L, 4, (lua_Integer)lua_objlen(L, 1));
+  uint64_t count = last >= first ? (uint64_t)(last - first) + 1 : 0;
+  size_t separator = lua_type(L, 2) == LUA_TSTRING ? lua_objlen(L, 2) : 0;
+
+  peri_vm_charge(L, count + count * (separator / 16));
+  return count_text(L);
+}
+
+// Without a function of its own a sort would run outside the hook's sight.
+static int sort(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  peri_vm_charge(L, 1 + lua_objlen(L, 1));
+  lua_settop(L, 2);
+  if (lua_isnil(L, 2)) {
+    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_replace(L, 2);
+  }
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+static int print(lua_State *L) {
+  int top = lua_gettop(L);
+  luaL_Buffer line;
+
+  if (!peri_log_enabled(PERI_LOG_DEBUG)) {
+    return 0;
+  }
+  lua_getglobal(L, "tostring");
+  int tostring = lua_gettop(L);
+  luaL_buffinit(L, &line);
+  for (int i = 1; i <= top; i++) {
+    if (i > 1) {
+      luaL_addchar(&line, ' ');
+    }
+    lua_pushvalue(L, tostring);
+    lua_pushvalue(L, i);
+    lua_call(L, 1, 1);
+    if (!lua_isstring(L, -1)) {
+      return luaL_error(L, "'tostring' must return a string to 'print'");
+    }
+    luaL_addvalue(&line);
+  }
+  luaL_pushresult(&line);
+  peri_log(PERI_LOG_DEBUG, "policy", "%s", lua_tostring(L, -1));
+  return 0;
+}
+
+// Wraps field `name` of the table at the top; the builtin is the first upvalue.
+static void wrap(lua_State *L, const char *name, lua_CFunction wrapper,
+                 bool flag) {
+  lua_getfield(L, -1, name);
+  lua_pushboolean(L, flag);
+  lua_pushcclosure(L, wrapper, 2);
+  lua_setfield(L, -2, name);
+}
+
+static void open_table(lua_State *L) {
+  static const char less[] = "return function(a, b) return a < b end";
+
+  lua_getglobal(L, "table");
+  strip(L, table_names);
+  wrap(L, "insert", count_table, false);
+  wrap(L, "remove", count_table, true);
+  wrap(L, "concat", concat, false);
+  lua_getfield(L, -1, "sort");
+  if (luaL_loadbuffer(L, less, sizeof(less) - 1, "=less") != 0) {
+    lua_error(L);
+  }
+  lua_call(L, 0, 1);
+  lua_pushcclosure(L, sort, 2);
+  lua_setfield(L, -2, "sort");
+  lua_pop(L, 1);
+}
+
+static void open_string(lua_State *L) {
+  static const char *const counted[] = {"format", "lower", "reverse",
+                                        "sub",    "upper", NULL};
+
+  lua_getglobal(L, "string");
+  strip(L, string_names);
+  for (size_t i = 0; counted[i]; i++) {
+    wrap(L, counted[i], count_text, false);
+  }
+  peri_strings_open(L);
+  lua_pop(L, 1);
+
+  // Strings' methods are the library; their metatable is out of reach.
+  lua_pushliteral(L, "");
+  lua_getmetatable(L, -1);
+  lua_pushliteral(L, "string");
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 2);
+}
+
+static void open_os(lua_State *L) {
+  open_library(L, "os", luaopen_os);
+  lua_getglobal(L, "os");
+  strip(L, os_names);
+  wrap(L, "date", count_text, false);
+}
+
+void peri_sandbox_open(struct lua_State *L, bool with_require) {
+  open_library(L, "", luaopen_base);
+  open_library(L, LUA_STRLIBNAME, luaopen_string);
+  open_library(L, LUA_TABLIBNAME, luaopen_table);
+  open_library(L, LUA_MATHLIBNAME, luaopen_math);
+  open_library(L, LUA_BITLIBNAME, luaopen_bit);
+  open_table(L);
+
+  open_string(L);
+
+  lua_pushvalue(L, LUA_GLOBALSINDEX);
+  strip(L, base_names);
+  wrap(L, "tonumber", count_text, false);
+  lua_pushcfunction(L, print);
+  lua_setfield(L, -2, "print");
+  peri_chunk_open(L, with_require);
+  lua_pop(L, 1);
+  if (with_require) {
+    open_os(L);
+    lua_pop(L, 1);
+  }
+}
