@@ -25,7 +25,8 @@ static bool missing_default(const struct peri_serve_options *options,
 }
 
 int peri_serve_main(int argc, const char *const *argv,
-                    const struct peri_folders *folders) {
+                    const struct peri_folders *folders,
+                    const char *folders_problem) {
   struct peri_serve_options options, defaults;
   struct peri_problem problem = {0, ""};
   struct peri_setup setup;
@@ -45,6 +46,10 @@ int peri_serve_main(int argc, const char *const *argv,
             "--config FILE\n",
             options.config);
     return PERI_EXIT_USAGE;
+  }
+  if (folders == NULL) {
+    peri_log(PERI_LOG_ERROR, "app", "%s", folders_problem);
+    return PERI_EXIT_FAILURE;
   }
   signal(SIGPIPE, SIG_IGN);
   raise_descriptors();

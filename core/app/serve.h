@@ -13,5 +13,8 @@ enum peri_exit {
 
 /// `perigee serve`: `argv` is what follows the verb. Runs a sidecar until it is
 /// told to stop, and returns the exit status. Call it once, before any thread.
+/// @param folders  NULL when they were not found: the sidecar then ends with
+/// the words of `folders_problem`
 int peri_serve_main(int argc, const char *const *argv,
-                    const struct peri_folders *folders);
+                    const struct peri_folders *folders,
+                    const char *folders_problem);

@@ -1,0 +1,112 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/metrics.h"
+#include "cli/arguments.h"
+#include "cli/verbs.h"
+#include "loop/loop.h"
+#include "model/config.h"
+#include "script/script.h"
+
+static int read_config(const char *file, struct peri_config **ret_config,
+                       struct peri_problem *problem) {
+  char *source = NULL;
+  size_t len = 0;
+  struct peri_json *tree = NULL;
+  int rc = peri_script_config(file, &source, &len, &tree, problem);
+  if (rc == 0) {
+    struct peri_slice text = {source, len};
+    rc = peri_config_build(file, text, tree, ret_config, problem);
+  }
+  free(source);
+  if (tree != NULL) {
+    peri_json_unref(tree);
+  }
+  return rc;
+}
+
+static int try_group(const struct peri_config_group *group,
+                     struct peri_policy_host *host,
+                     struct peri_problem *problem) {
+  struct peri_picker *picker;
+  struct peri_fallback *fallback;
+  int rc = host->picker(host, &group->picker, &picker, problem);
+  if (rc < 0) {
+    return rc;
+  }
+  picker->free(picker);
+  if (group->fallback.name == NULL) {
+    return 0;
+  }
+  rc = host->fallback(host, &group->fallback, &fallback, problem);
+  if (rc == 0) {
+    fallback->free(fallback);
+  }
+  return rc;
+}
+
+/// Makes every policy that a worker would make, and frees it again.
+static int try_policies(struct peri_config *config,
+                        const struct peri_cli_run *run,
+                        struct peri_problem *problem) {
+  struct peri_script *script;
+  struct peri_loop *loop;
+  struct peri_metrics *metrics = peri_metrics_new();
+  if (metrics == NULL) {
+    return peri_problem_set(problem, PERI_ENOMEM, "out of memory");
+  }
+  int rc = peri_loop_new(&loop);
+  if (rc < 0) {
+    peri_metrics_free(metrics);
+    return peri_problem_set(problem, rc, "%s", peri_error_text(rc));
+  }
+  struct peri_script_options options = {
+      .loop = loop,
+      .config = config,
+      .metrics = metrics,
+      .lua_dir = run->lua_dir,
+      .plugins_dir = run->plugins_dir,
+  };
+  rc = peri_script_new(&options, &script, problem);
+  if (rc == 0) {
+    for (size_t i = 0; rc == 0 && i < config->group_count; i++) {
+      rc = try_group(&config->groups[i], peri_script_host(script), problem);
+    }
+    peri_script_free(script);
+  }
+  peri_loop_free(loop);
+  peri_metrics_free(metrics);
+  return rc;
+}
+
+int peri_cli_check(const struct peri_cli_run *run) {
+  const char *file = run->arguments->config;
+  struct peri_problem problem = {0, ""};
+  struct peri_config *config;
+  if (run->lua_dir == NULL) {
+    fprintf(stderr, "perigee: %s\n", run->folders_problem);
+    return PERI_CLI_FAILURE;
+  }
+  int rc = read_config(file, &config, &problem);
+  if (rc == 0) {
+    rc = try_policies(config, run, &problem);
+    if (rc == 0) {
+      printf("%s: fine, %zu groups and %zu services\n", file,
+             config->group_count, config->service_count);
+    }
+    peri_config_unref(config);
+  }
+  if (rc == 0) {
+    return PERI_CLI_OK;
+  }
+  // Whoever wrote the words may have left out the file.
+  const char *words =
+      problem.text[0] != '\0' ? problem.text : peri_error_text(rc);
+  bool named = strstr(words, file) != NULL;
+  fprintf(stderr, "perigee: %s%s%s\n", named ? "" : file, named ? "" : ": ",
+          words);
+  return rc == PERI_ENOMEM ? PERI_CLI_FAILURE : PERI_CLI_USAGE;
+}

@@ -1,0 +1,127 @@
+#include "cli/output.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/slice.h"
+
+int peri_cli_base64(struct peri_slice bytes, struct peri_buffer *text) {
+  static const char digits[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  for (size_t i = 0; i < bytes.len; i += 3) {
+    size_t left = bytes.len - i;
+    uint32_t group = (uint32_t)(unsigned char)bytes.ptr[i] << 16;
+    if (left > 1) {
+      group |= (uint32_t)(unsigned char)bytes.ptr[i + 1] << 8;
+    }
+    if (left > 2) {
+      group |= (uint32_t)(unsigned char)bytes.ptr[i + 2];
+    }
+    char quad[4] = {digits[group >> 18], digits[group >> 12 & 63],
+                    left > 1 ? digits[group >> 6 & 63] : '=',
+                    left > 2 ? digits[group & 63] : '='};
+    int rc = peri_buffer_add(text, quad, sizeof(quad));
+    if (rc < 0) {
+      return rc;
+    }
+  }
+  return 0;
+}
+
+int peri_cli_json_bytes(struct peri_json *object, const char *key,
+                        struct peri_slice bytes) {
+  char name[64];
+  struct peri_buffer text = {0};
+  if (bytes.len == 0) {
+    bytes.ptr = "";
+  }
+  if (peri_slice_is_utf8(bytes)) {
+    return peri_json_set(object, key, peri_json_string(bytes));
+  }
+  snprintf(name, sizeof(name), "%s_base64", key);
+  int rc = peri_cli_base64(bytes, &text);
+  if (rc == 0) {
+    rc =
+        peri_json_set(object, name, peri_json_string(peri_buffer_slice(&text)));
+  }
+  peri_buffer_done(&text);
+  return rc;
+}
+
+/// Undoes the escapes of a label's value, which begins behind its quote, and
+/// returns where it ends: at the closing quote, or the end of everything.
+static size_t read_value(struct peri_slice labels, size_t at,
+                         struct peri_buffer *value, int *rc) {
+  while (at < labels.len && labels.ptr[at] != '"') {
+    char byte = labels.ptr[at++];
+    if (byte == '\\' && at < labels.len) {
+      byte = labels.ptr[at++];
+      byte = byte == 'n' ? '\n' : byte;
+    }
+    if (*rc == 0) {
+      *rc = peri_buffer_add(value, &byte, 1);
+    }
+  }
+  return at;
+}
+
+struct peri_json *peri_cli_labels(struct peri_slice labels) {
+  struct peri_json *object = peri_json_object();
+  int rc = object == NULL ? PERI_ENOMEM : 0;
+  size_t at = 0;
+  while (rc == 0 && at < labels.len) {
+    char name[128];
+    struct peri_buffer value = {0};
+    size_t len = 0;
+    while (at < labels.len && labels.ptr[at] != '=') {
+      if (len + 1 < sizeof(name)) {
+        name[len++] = labels.ptr[at];
+      }
+      at++;
+    }
+    name[len] = '\0';
+    at = read_value(labels, at + 2, &value, &rc);
+    if (rc == 0) {
+      rc = peri_cli_json_bytes(object, name, peri_buffer_slice(&value));
+    }
+    peri_buffer_done(&value);
+    at += 2;  // the quote and the comma
+  }
+  if (rc < 0 && object != NULL) {
+    peri_json_unref(object);
+    return NULL;
+  }
+  return object;
+}
+
+int peri_cli_print(struct peri_slice bytes, bool line) {
+  bool ends = bytes.len > 0 && bytes.ptr[bytes.len - 1] == '\n';
+  bool failed =
+      bytes.len > 0 && fwrite(bytes.ptr, 1, bytes.len, stdout) != bytes.len;
+  if (!failed && line && !ends) {
+    failed = fputc('\n', stdout) == EOF;
+  }
+  if (failed || fflush(stdout) != 0) {
+    fprintf(stderr, "perigee: cannot write the answer: %s\n", strerror(errno));
+    return PERI_EIO;
+  }
+  return 0;
+}
+
+int peri_cli_print_json(struct peri_json *json) {
+  struct peri_buffer text = {0};
+  int rc = json == NULL ? PERI_ENOMEM : peri_json_dump(json, true, &text);
+  if (rc < 0) {
+    fprintf(stderr, "perigee: out of memory\n");
+  } else {
+    rc = peri_cli_print(peri_buffer_slice(&text), true);
+  }
+  peri_buffer_done(&text);
+  if (json != NULL) {
+    peri_json_unref(json);
+  }
+  return rc;
+}

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "base/buffer.h"
+#include "base/types.h"
+
+struct peri_json;
+
+/// Appends standard base64 with padding. @return 0 or PERI_ENOMEM.
+int peri_cli_base64(struct peri_slice bytes, struct peri_buffer *text);
+
+/// Sets `key` to the bytes when they are UTF-8, else `key` with "_base64"
+/// behind it to their base64. @return 0 or PERI_ENOMEM.
+int peri_cli_json_bytes(struct peri_json *object, const char *key,
+                        struct peri_slice bytes);
+
+/// A new object of labels as metrics write them (`group="a",result="hit"`);
+/// NULL when out of memory.
+struct peri_json *peri_cli_labels(struct peri_slice labels);
+
+/// Writes bytes to standard output, with a newline behind them when `line` says
+/// so and they do not end with one. @return 0, or PERI_EIO (already told on
+/// standard error).
+int peri_cli_print(struct peri_slice bytes, bool line);
+
+/// Writes a value as indented JSON and drops the reference to it (NULL: out of
+/// memory). @return as peri_cli_print(), or PERI_ENOMEM (told as well).
+int peri_cli_print_json(struct peri_json *json);

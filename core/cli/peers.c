@@ -1,0 +1,150 @@
+#include <perigee.pb-c.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/slice.h"
+#include "cli/arguments.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+#include "rpc/rpc.h"
+
+static struct peri_slice slice_of(ProtobufCBinaryData data) {
+  struct peri_slice slice = {data.len > 0 ? (const char *)data.data : "",
+                             data.len};
+  return slice;
+}
+
+/// Takes over `value`; NULL once anything has failed.
+static struct peri_json *with(struct peri_json *object, const char *key,
+                              struct peri_json *value) {
+  if (object == NULL) {
+    if (value != NULL) {
+      peri_json_unref(value);
+    }
+    return NULL;
+  }
+  if (peri_json_set(object, key, value) < 0) {
+    peri_json_unref(object);
+    return NULL;
+  }
+  return object;
+}
+
+static struct peri_json *metadata_of(const Perigee__V1__Peer *peer) {
+  struct peri_json *json;
+  if (peer->metadata.len == 0 ||
+      peri_json_parse(slice_of(peer->metadata), &json, NULL) < 0) {
+    return peri_json_null();
+  }
+  return json;
+}
+
+static struct peri_json *peer_json(const Perigee__V1__Peer *peer) {
+  struct peri_json *object = peri_json_object();
+  object = with(object, "address", peri_json_string(slice_of(peer->address)));
+  object = with(object, "zone", peri_json_string(slice_of(peer->zone)));
+  object = with(object, "weight", peri_json_integer(peer->weight));
+  object = with(object, "self", peri_json_bool(peer->self));
+  return with(object, "metadata", metadata_of(peer));
+}
+
+static struct peri_json *service_json(const Perigee__V1__Service *service) {
+  struct peri_json *peers = peri_json_array();
+  for (size_t i = 0; peers != NULL && i < service->n_peers; i++) {
+    if (peri_json_append(peers, peer_json(service->peers[i])) < 0) {
+      peri_json_unref(peers);
+      peers = NULL;
+    }
+  }
+  struct peri_json *object = peri_json_object();
+  object = with(object, "name", peri_json_string(slice_of(service->name)));
+  return with(object, "peers", peers);
+}
+
+static struct peri_json *all_json(const Perigee__V1__PeersResponse *response) {
+  struct peri_json *services = peri_json_array();
+  for (size_t i = 0; services != NULL && i < response->n_services; i++) {
+    if (peri_json_append(services, service_json(response->services[i])) < 0) {
+      peri_json_unref(services);
+      services = NULL;
+    }
+  }
+  struct peri_json *object = peri_json_object();
+  object =
+      with(object, "version", peri_json_integer((int64_t)response->version));
+  object =
+      with(object, "cluster", peri_json_string(slice_of(response->cluster)));
+  return with(object, "services", services);
+}
+
+static int print_peer(const Perigee__V1__Peer *peer, struct peri_buffer *text) {
+  int rc = peri_buffer_printf(text, "  %.*s  weight %u", (int)peer->address.len,
+                              (const char *)peer->address.data, peer->weight);
+  if (rc == 0 && peer->zone.len > 0) {
+    rc = peri_buffer_printf(text, "  zone %.*s", (int)peer->zone.len,
+                            (const char *)peer->zone.data);
+  }
+  return rc == 0 ? peri_buffer_printf(text, "%s\n",
+                                      peer->self ? "  (this sidecar)" : "")
+                 : rc;
+}
+
+static int print_text(const Perigee__V1__PeersResponse *response,
+                      struct peri_buffer *text) {
+  int rc = 0;
+  if (response->n_services == 0) {
+    rc = peri_buffer_printf(
+        text, "no services: this sidecar is alone and owns every key\n");
+  }
+  for (size_t i = 0; rc == 0 && i < response->n_services; i++) {
+    const Perigee__V1__Service *service = response->services[i];
+    bool cluster =
+        peri_slice_equal(slice_of(service->name), slice_of(response->cluster));
+    rc = peri_buffer_printf(text, "%.*s%s\n", (int)service->name.len,
+                            (const char *)service->name.data,
+                            cluster ? " (the cluster)" : "");
+    for (size_t j = 0; rc == 0 && j < service->n_peers; j++) {
+      rc = print_peer(service->peers[j], text);
+    }
+  }
+  return rc;
+}
+
+static int show(const struct peri_cli_arguments *arguments,
+                const Perigee__V1__PeersResponse *response) {
+  struct peri_buffer text = {0};
+  if (arguments->json) {
+    return peri_cli_print_json(all_json(response));
+  }
+  int rc = print_text(response, &text);
+  if (rc == 0) {
+    rc = peri_cli_print(peri_buffer_slice(&text), false);
+  }
+  peri_buffer_done(&text);
+  return rc;
+}
+
+int peri_cli_peers(const struct peri_cli_run *run) {
+  struct peri_rpc_result result;
+  Perigee__V1__PeersRequest request = PERIGEE__V1__PEERS_REQUEST__INIT;
+  if (run->arguments->word_count > 0) {
+    struct peri_slice service = peri_slice_of(run->arguments->words[0]);
+    request.service.data = (uint8_t *)(uintptr_t)service.ptr;
+    request.service.len = service.len;
+  }
+  int status = peri_cli_call(run->arguments, "/perigee.v1.Mesh/Peers",
+                             &request.base, &result);
+  if (status != PERI_CLI_OK) {
+    return status;
+  }
+  Perigee__V1__PeersResponse *response = perigee__v1__peers_response__unpack(
+      NULL, result.message.len, (const uint8_t *)result.message.ptr);
+  peri_rpc_result_done(&result);
+  if (response == NULL) {
+    return peri_cli_garbled(run->arguments);
+  }
+  int rc = show(run->arguments, response);
+  perigee__v1__peers_response__free_unpacked(response, NULL);
+  return rc < 0 ? PERI_CLI_FAILURE : PERI_CLI_OK;
+}

@@ -1,0 +1,96 @@
+#include <inttypes.h>
+#include <perigee.pb-c.h>
+
+#include "base/buffer.h"
+#include "base/json.h"
+#include "base/slice.h"
+#include "cli/arguments.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+#include "rpc/rpc.h"
+
+static struct peri_slice slice_of(ProtobufCBinaryData data) {
+  struct peri_slice slice = {data.len > 0 ? (const char *)data.data : "",
+                             data.len};
+  return slice;
+}
+
+static struct peri_json *stat_json(const Perigee__V1__Stat *stat) {
+  struct peri_json *object = peri_json_object();
+  if (object == NULL) {
+    return NULL;
+  }
+  if (peri_json_set(object, "name", peri_json_string(slice_of(stat->name))) <
+          0 ||
+      peri_json_set(object, "labels", peri_cli_labels(slice_of(stat->labels))) <
+          0 ||
+      peri_json_set(object, "value", peri_json_integer(stat->value)) < 0) {
+    peri_json_unref(object);
+    return NULL;
+  }
+  return object;
+}
+
+static struct peri_json *all_json(const Perigee__V1__StatsResponse *response) {
+  struct peri_json *array = peri_json_array();
+  for (size_t i = 0; array != NULL && i < response->n_stats; i++) {
+    if (peri_json_append(array, stat_json(response->stats[i])) < 0) {
+      peri_json_unref(array);
+      array = NULL;
+    }
+  }
+  return array;
+}
+
+static int print_text(const Perigee__V1__StatsResponse *response,
+                      struct peri_buffer *text) {
+  int rc = 0;
+  for (size_t i = 0; rc == 0 && i < response->n_stats; i++) {
+    const Perigee__V1__Stat *stat = response->stats[i];
+    bool bare = stat->labels.len == 0;
+    rc = peri_buffer_printf(text, "%.*s%s%.*s%s %" PRId64 "\n",
+                            (int)stat->name.len, (const char *)stat->name.data,
+                            bare ? "" : "{", (int)stat->labels.len,
+                            bare ? "" : (const char *)stat->labels.data,
+                            bare ? "" : "}", stat->value);
+  }
+  return rc;
+}
+
+static int show(const struct peri_cli_arguments *arguments,
+                const Perigee__V1__StatsResponse *response) {
+  struct peri_buffer text = {0};
+  if (arguments->json) {
+    return peri_cli_print_json(all_json(response));
+  }
+  int rc = print_text(response, &text);
+  if (rc == 0) {
+    rc = peri_cli_print(peri_buffer_slice(&text), false);
+  }
+  peri_buffer_done(&text);
+  return rc;
+}
+
+int peri_cli_stats(const struct peri_cli_run *run) {
+  struct peri_rpc_result result;
+  Perigee__V1__StatsRequest request = PERIGEE__V1__STATS_REQUEST__INIT;
+  if (run->arguments->word_count > 0) {
+    struct peri_slice prefix = peri_slice_of(run->arguments->words[0]);
+    request.prefix.data = (uint8_t *)(uintptr_t)prefix.ptr;
+    request.prefix.len = prefix.len;
+  }
+  int status = peri_cli_call(run->arguments, "/perigee.v1.Mesh/Stats",
+                             &request.base, &result);
+  if (status != PERI_CLI_OK) {
+    return status;
+  }
+  Perigee__V1__StatsResponse *response = perigee__v1__stats_response__unpack(
+      NULL, result.message.len, (const uint8_t *)result.message.ptr);
+  peri_rpc_result_done(&result);
+  if (response == NULL) {
+    return peri_cli_garbled(run->arguments);
+  }
+  int rc = show(run->arguments, response);
+  perigee__v1__stats_response__free_unpacked(response, NULL);
+  return rc < 0 ? PERI_CLI_FAILURE : PERI_CLI_OK;
+}

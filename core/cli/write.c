@@ -1,0 +1,115 @@
+#include <errno.h>
+#include <groupcache.pb-c.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "cli/arguments.h"
+#include "cli/verbs.h"
+#include "rpc/rpc.h"
+
+enum { MOST_VALUE_BYTES = 64 << 20, READ_BYTES = 65536 };
+
+static ProtobufCBinaryData data_of(const char *text) {
+  ProtobufCBinaryData data = {strlen(text), (uint8_t *)(uintptr_t)text};
+  return data;
+}
+
+static int fail(const char *words) {
+  fprintf(stderr, "perigee: %s\n", words);
+  return PERI_CLI_FAILURE;
+}
+
+static int read_input(struct peri_buffer *value) {
+  for (;;) {
+    if (peri_buffer_reserve(value, READ_BYTES) < 0) {
+      return fail("out of memory");
+    }
+    size_t got = fread(value->ptr + value->len, 1, READ_BYTES, stdin);
+    value->len += got;
+    if (ferror(stdin)) {
+      return fail(strerror(errno));
+    }
+    if (value->len > MOST_VALUE_BYTES) {
+      return fail("the value is larger than 64 MiB");
+    }
+    if (got == 0) {
+      return PERI_CLI_OK;
+    }
+  }
+}
+
+int peri_cli_set(const struct peri_cli_run *run) {
+  const struct peri_cli_arguments *arguments = run->arguments;
+  const char *word = arguments->words[2];
+  struct peri_rpc_result result;
+  struct peri_buffer value = {0};
+  Groupcachepb__SetRequest request = GROUPCACHEPB__SET_REQUEST__INIT;
+  request.group = data_of(arguments->words[0]);
+  request.key = data_of(arguments->words[1]);
+  request.value = data_of(word);
+  int status = PERI_CLI_OK;
+  if (strcmp(word, "-") == 0) {
+    status = read_input(&value);
+    request.value.data = (uint8_t *)value.ptr;
+    request.value.len = value.len;
+  }
+  if (arguments->ttl_ns > 0) {
+    request.expire = peri_clock_unix_ns() + arguments->ttl_ns;
+  }
+  if (status == PERI_CLI_OK) {
+    status = peri_cli_call(arguments, "/groupcachepb.GroupCache/Set",
+                           &request.base, &result);
+  }
+  if (status == PERI_CLI_OK) {
+    peri_rpc_result_done(&result);
+  }
+  peri_buffer_done(&value);
+  return status;
+}
+
+/// Tells which keys could not be removed.
+static int report(const struct peri_cli_arguments *arguments,
+                  const struct peri_rpc_result *result) {
+  Groupcachepb__RemoveKeysResponse *response =
+      groupcachepb__remove_keys_response__unpack(
+          NULL, result->message.len, (const uint8_t *)result->message.ptr);
+  if (response == NULL) {
+    return peri_cli_garbled(arguments);
+  }
+  size_t failed = response->n_failed_keys;
+  for (size_t i = 0; i < failed; i++) {
+    fprintf(stderr, "perigee: %.*s is not removed: its owner did not answer\n",
+            (int)response->failed_keys[i].len,
+            (const char *)response->failed_keys[i].data);
+  }
+  groupcachepb__remove_keys_response__free_unpacked(response, NULL);
+  return failed > 0 ? PERI_CLI_FAILURE : PERI_CLI_OK;
+}
+
+int peri_cli_remove(const struct peri_cli_run *run) {
+  const struct peri_cli_arguments *arguments = run->arguments;
+  size_t count = arguments->word_count - 1;
+  struct peri_rpc_result result;
+  Groupcachepb__RemoveKeysRequest request =
+      GROUPCACHEPB__REMOVE_KEYS_REQUEST__INIT;
+  request.group = data_of(arguments->words[0]);
+  request.keys = calloc(count, sizeof(*request.keys));
+  if (request.keys == NULL) {
+    return fail("out of memory");
+  }
+  request.n_keys = count;
+  for (size_t i = 0; i < count; i++) {
+    request.keys[i] = data_of(arguments->words[i + 1]);
+  }
+  int status = peri_cli_call(arguments, "/groupcachepb.GroupCache/RemoveKeys",
+                             &request.base, &result);
+  free(request.keys);
+  if (status == PERI_CLI_OK) {
+    status = report(arguments, &result);
+    peri_rpc_result_done(&result);
+  }
+  return status;
+}

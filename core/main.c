@@ -1,0 +1,21 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/folders.h"
+#include "app/serve.h"
+#include "cli/cli.h"
+
+/// `perigee serve` is the sidecar; every other verb talks to one.
+int main(int argc, char **argv) {
+  struct peri_folders folders;
+  struct peri_problem problem = {0, ""};
+  const char *const *rest = (const char *const *)argv + 1;
+  int count = argc > 0 ? argc - 1 : 0;
+  int rc = peri_folders_find(getenv("PERIGEE_DATA"), NULL, &folders, &problem);
+  if (count > 0 && strcmp(rest[0], "serve") == 0) {
+    return peri_serve_main(count - 1, rest + 1, rc < 0 ? NULL : &folders,
+                           problem.text);
+  }
+  return peri_cli_main(count, rest, rc < 0 ? NULL : folders.lua,
+                       rc < 0 ? NULL : folders.plugins, problem.text);
+}
