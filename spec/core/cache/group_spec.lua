@@ -1,0 +1,55 @@
+local support = require("spec.core.cache.mesh_support")
+local S = support.status
+
+describe("a cache's groups", function()
+  local mesh
+  before_each(function()
+    mesh = support.mesh({ groups = '{"scores":{"fallback":"fake","bytes":"64KiB","shards":2},"other":{}}', peers = false })
+  end)
+  after_each(function()
+    mesh:free()
+  end)
+
+  it("keep their keys apart", function()
+    mesh:set("Tom", "1")
+    mesh:call("Set", support.request("other", "Tom", "2"))
+    assert.equal("1", mesh:get("Tom").value)
+    assert.equal("2", mesh:get("Tom", { group = "other" }).value)
+    mesh:remove("Tom")
+    assert.equal("2", mesh:get("Tom", { group = "other" }).value)
+  end)
+
+  -- groupcache's TestCacheEviction.
+  it("push out what was not used, and load it again", function()
+    mesh:get("Tom")
+    assert.equal(1, mesh:metric(0, "perigee_cache_entries"))
+    for i = 1, 200 do
+      mesh:set("filler " .. i, ("x"):rep(1000))
+    end
+    assert.is_true(mesh:metric(0, "perigee_cache_evictions_total") > 100)
+    assert.is_true(mesh:metric(0, "perigee_cache_bytes") <= 65536)
+    mesh:get("Tom")
+    assert.equal(2, mesh:fetches(0))
+  end)
+
+  it("drop what has expired while nobody asks", function()
+    S.peri_shim_policy_ttl(mesh:policy(0), 1, -1)
+    for i = 1, 20 do
+      mesh:get("key " .. i)
+    end
+    assert.equal(20, mesh:metric(0, "perigee_cache_entries"))
+    local removed = 0
+    for _ = 1, 20 do
+      removed = removed + tonumber(S.peri_shim_mesh_sweep(mesh.handle, 0))
+    end
+    assert.equal(20, removed)
+    assert.equal(0, mesh:metric(0, "perigee_cache_entries"))
+    assert.equal(20, mesh:metric(0, "perigee_cache_expired_total"))
+  end)
+
+  it("sweep nothing when there are none", function()
+    local bare = support.mesh({ groups = "{}", peers = false })
+    assert.equal(0, tonumber(S.peri_shim_mesh_sweep(bare.handle, 0)))
+    bare:free()
+  end)
+end)

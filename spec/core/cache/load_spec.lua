@@ -1,0 +1,191 @@
+local support = require("spec.core.cache.mesh_support")
+local S = support.status
+
+describe("a load from the origin", function()
+  local mesh
+  before_each(function()
+    mesh = support.mesh({
+      groups = '{"scores":{"fallback":"fake","negative_ttl":"60s","bytes":"1MiB","load_timeout":"80ms"}}',
+      peers = false,
+    })
+  end)
+  after_each(function()
+    mesh:free()
+  end)
+
+  it("remembers that there is no such value", function()
+    assert.equal(S.PERI_STATUS_NOT_FOUND, mesh:get("missing").status)
+    local second = mesh:get("missing")
+    assert.equal(S.PERI_STATUS_NOT_FOUND, second.status)
+    assert.equal("there is no such value", second.text)
+    assert.equal(1, mesh:fetches(0))
+    assert.equal(1, mesh:metric(0, "perigee_cache_gets_total", 'group="scores",result="negative"'))
+    assert.equal(S.PERI_STATUS_NOT_FOUND, mesh:call("Peek", support.request("scores", "missing")).status)
+  end)
+
+  it("does not remember it when the fallback says so", function()
+    S.peri_shim_policy_ttl(mesh:policy(0), -1, 0)
+    mesh:get("missing")
+    mesh:get("missing")
+    assert.equal(2, mesh:fetches(0))
+  end)
+
+  it("asks again once a value has expired", function()
+    S.peri_shim_policy_ttl(mesh:policy(0), 1, -1)
+    mesh:get("Tom")
+    mesh:get("Tom")
+    assert.equal(2, mesh:fetches(0))
+    S.peri_shim_policy_ttl(mesh:policy(0), 60e9, -1)
+    mesh:get("Tom")
+    mesh:get("Tom")
+    assert.equal(3, mesh:fetches(0))
+  end)
+
+  it("serves a value too large to be stored", function()
+    assert.equal(100000, #mesh:get("big").value)
+    assert.equal(100000, #mesh:get("big").value)
+    assert.equal(2, mesh:fetches(0))
+    assert.equal(2, mesh:metric(0, "perigee_cache_oversize_total"))
+  end)
+
+  it("has a limit of its own", function()
+    local answer = mesh:get("hang")
+    assert.equal(S.PERI_STATUS_DEADLINE_EXCEEDED, answer.status)
+    assert.equal("the load took longer than 80 ms", answer.text)
+    assert.equal(0, S.peri_shim_policy_under_way(mesh:policy(0)))
+  end)
+
+  it("fails when the fallback refuses", function()
+    local answer = mesh:get("refuse")
+    assert.equal(S.PERI_STATUS_RESOURCE_EXHAUSTED, answer.status)
+    assert.equal(1, mesh:metric(0, "perigee_cache_loads_total", 'group="scores",source="origin",result="failed"'))
+  end)
+
+  it("never overwrites a Set or Remove that came after it began", function()
+    mesh:hold(0, true)
+    local get = mesh:start("Get", support.request("scores", "Tom"))
+    mesh:await(function()
+      return mesh:fetches(0) == 1
+    end)
+    assert.equal(0, mesh:set("Tom", "newer").status)
+    mesh:hold(0, false)
+    assert.equal("VALUE-OF Tom", mesh:finish(get).value)
+    assert.equal("newer", mesh:get("Tom").value)
+
+    mesh:hold(0, true)
+    get = mesh:start("Get", support.request("scores", "Ann"))
+    mesh:await(function()
+      return mesh:fetches(0) == 2
+    end)
+    assert.is_false(mesh:remove("Ann").removed)
+    local later = mesh:start("Get", support.request("scores", "Ann"))
+    mesh:await(function()
+      return mesh:fetches(0) == 3
+    end, "a load of its own")
+    mesh:hold(0, false)
+    assert.equal(0, mesh:finish(get).status)
+    assert.equal(0, mesh:finish(later).status)
+  end)
+end)
+
+-- The behaviours of groupcache's TestPeers and of mailgun's TestContextDeadlineOnPeer.
+describe("a load from the owner", function()
+  local mesh
+  before_each(function()
+    mesh = support.mesh({ nodes = 4, groups = '{"scores":{"fallback":"fake","peer_timeout":"150ms"}}' })
+  end)
+  after_each(function()
+    mesh:free()
+  end)
+
+  local function spread()
+    for i = 0, 199 do
+      assert.equal("VALUE-OF key-" .. i, mesh:get("key-" .. i, { node = 3 }).value)
+    end
+    return table.concat({ mesh:fetches(3), mesh:fetches(0), mesh:fetches(1), mesh:fetches(2) }, " ")
+  end
+
+  it("goes to the owner that the picker names", function()
+    mesh:owner(S.SHIM_OWNER_CRC)
+    assert.equal("49 51 49 51", spread())
+    assert.equal("49 51 49 51", spread())
+  end)
+
+  it("is asked of the fallback when the owner fails, and then not stored", function()
+    mesh:owner(S.SHIM_OWNER_CRC)
+    mesh:stop(0)
+    assert.equal("100 0 49 51", spread())
+    assert.equal("unreachable " .. mesh:address(0), mesh:cause(3))
+    assert.equal("151 0 49 51", spread())
+  end)
+
+  it("is told how the owner failed", function()
+    mesh:owner(1)
+    mesh:hold(1, true)
+    assert.equal("VALUE-OF Tom", mesh:get("Tom", { node = 0 }).value)
+    assert.equal("timeout " .. mesh:address(1), mesh:cause(0))
+    mesh:hold(1, false)
+    local both = mesh:get("fail", { node = 0 })
+    assert.equal(S.PERI_STATUS_INTERNAL, both.status)
+    assert.equal(
+      "owner " .. mesh:address(1) .. " failed: the fallback failed: it raised; the fallback failed: it raised",
+      both.text
+    )
+    assert.equal("failed " .. mesh:address(1), mesh:cause(0))
+  end)
+
+  it("takes the owner's not-found for an answer", function()
+    mesh:owner(1)
+    assert.equal(S.PERI_STATUS_NOT_FOUND, mesh:get("missing", { node = 0 }).status)
+    assert.equal(0, mesh:fetches(0))
+    assert.equal(1, mesh:metric(0, "perigee_cache_loads_total", 'group="scores",source="peer",result="not_found"'))
+  end)
+
+  it("is not kept here, so that a Remove at the owner is seen", function()
+    mesh:owner(1)
+    mesh:get("Tom", { node = 0 })
+    assert.equal(S.PERI_STATUS_NOT_FOUND, mesh:call("Peek", support.request("scores", "Tom"), { node = 0 }).status)
+    assert.is_true(mesh:remove("Tom", { node = 2 }).removed)
+    mesh:get("Tom", { node = 0 })
+    assert.equal(2, mesh:fetches(1))
+  end)
+
+  it("passes the owner's expiry on", function()
+    mesh:owner(1)
+    S.peri_shim_policy_ttl(mesh:policy(1), 60e9, -1)
+    local left = tonumber(mesh:get("Tom", { node = 0 }).fields[3][1] - support.now())
+    assert.is_true(left > 50e9 and left < 62e9)
+  end)
+
+  it("is one for 10,000 who ask on three sidecars", function()
+    mesh:owner(1)
+    mesh:hold(1, true)
+    for node = 0, 2 do
+      mesh:start("Get", support.request("scores", "Tom"), { node = node, count = node == 0 and 3334 or 3333 })
+    end
+    mesh:await(function()
+      local joined = 0
+      for node = 0, 2 do
+        joined = joined + mesh:metric(node, "perigee_cache_joined_total")
+      end
+      return joined == 9999
+    end)
+    mesh:hold(1, false)
+    mesh:drain()
+    assert.equal(10000, mesh:ended(S.PERI_STATUS_OK))
+    assert.equal(1, mesh:fetches(0) + mesh:fetches(1) + mesh:fetches(2))
+  end)
+end)
+
+describe("a load from an owner without a fallback", function()
+  it("fails with the owner's words", function()
+    local mesh = support.mesh({ nodes = 2, groups = '{"scores":{}}' })
+    mesh:owner(1)
+    assert.equal(S.PERI_STATUS_NOT_FOUND, mesh:get("Tom").status)
+    mesh:stop(1)
+    local answer = mesh:get("Tom")
+    assert.equal(S.PERI_STATUS_UNAVAILABLE, answer.status)
+    assert.truthy(answer.text:find("owner " .. mesh:address(1) .. " unreachable: ", 1, true))
+    mesh:free()
+  end)
+end)

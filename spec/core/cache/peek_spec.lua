@@ -1,0 +1,18 @@
+local support = require("spec.core.cache.mesh_support")
+local S = support.status
+
+describe("Peek", function()
+  it("answers only what is in this sidecar, and loads nothing", function()
+    local mesh = support.mesh({ nodes = 2 })
+    mesh:owner(1)
+    local answer = mesh:call("Peek", support.request("scores", "Tom"))
+    assert.equal(S.PERI_STATUS_NOT_FOUND, answer.status)
+    assert.equal("not in this sidecar", answer.text)
+    mesh:get("Tom")
+    assert.equal(S.PERI_STATUS_NOT_FOUND, mesh:call("Peek", support.request("scores", "Tom")).status)
+    assert.equal("VALUE-OF Tom", mesh:call("Peek", support.request("scores", "Tom"), { node = 1 }).value)
+    assert.equal(1, mesh:fetches(1))
+    assert.equal(0, mesh:metric(1, "perigee_cache_gets_total", 'group="scores",result="hit"'))
+    mesh:free()
+  end)
+end)

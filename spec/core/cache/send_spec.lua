@@ -1,0 +1,26 @@
+local support = require("spec.core.cache.mesh_support")
+local S = support.status
+
+describe("a write on its way to the owner", function()
+  it("is counted as busy, and ends when its sidecar stops", function()
+    local mesh = support.mesh({ nodes = 2, groups = '{"scores":{"fallback":"fake","peer_timeout":"30s"}}' })
+    -- The owner is an address that takes no connection, or refuses it at once.
+    mesh:owner(S.SHIM_OWNER_RING)
+    mesh:peers(0, 2 ^ 31)
+    local number = mesh:start("Set", support.request("scores", "Tom", "x"))
+    assert.equal(S.PERI_STATUS_UNAVAILABLE, mesh:finish(number).status)
+    assert.is_false(S.peri_shim_mesh_busy(mesh.handle, 0))
+    mesh:free()
+  end)
+
+  it("carries the hop and is not sent on", function()
+    local mesh = support.mesh({ nodes = 3 })
+    S.peri_shim_policy_owner(mesh:policy(0), 1)
+    S.peri_shim_policy_owner(mesh:policy(1), 2)
+    S.peri_shim_policy_owner(mesh:policy(2), 0)
+    assert.equal(0, mesh:set("Tom", "x", nil, { node = 0 }).status)
+    assert.equal("x", mesh:call("Peek", support.request("scores", "Tom"), { node = 1 }).value)
+    assert.equal(S.PERI_STATUS_NOT_FOUND, mesh:call("Peek", support.request("scores", "Tom"), { node = 2 }).status)
+    mesh:free()
+  end)
+end)

@@ -1,0 +1,81 @@
+local support = require("spec.core.cache.mesh_support")
+local S = support.status
+
+describe("Set and Remove", function()
+  local mesh
+  before_each(function()
+    mesh = support.mesh({
+      nodes = 3,
+      groups = '{"scores":{"fallback":"fake","bytes":"1MiB","peer_timeout":"300ms"},"brief":{"ttl":"60s"}}',
+    })
+    mesh:owner(1)
+  end)
+  after_each(function()
+    mesh:free()
+  end)
+
+  it("reach the owner from everywhere", function()
+    for node = 0, 2 do
+      assert.equal("", mesh:set("Tom", "v" .. node, nil, { node = node }).message)
+      for reader = 0, 2 do
+        assert.equal("v" .. node, mesh:get("Tom", { node = reader }).value)
+      end
+    end
+    assert.is_true(mesh:remove("Tom", { node = 0 }).removed)
+    assert.is_false(mesh:remove("Tom", { node = 2 }).removed)
+    assert.equal("VALUE-OF Tom", mesh:get("Tom", { node = 0 }).value)
+    assert.equal(1, mesh:fetches(1))
+    assert.equal(0, mesh:fetches(0) + mesh:fetches(2))
+  end)
+
+  it("answer with the bytes of the contract", function()
+    mesh:set("Tom", "x", nil, { node = 1 })
+    assert.equal("\8\1", mesh:remove("Tom", { node = 1 }).message)
+    assert.equal("", mesh:remove("Tom", { node = 1 }).message)
+  end)
+
+  it("keep the lifetime given, or the group's", function()
+    local at = support.now() + 100000000000LL
+    mesh:set("Tom", "x", at, { node = 0 })
+    assert.is_true(mesh:get("Tom").fields[3][1] == at)
+    mesh:call("Set", support.request("brief", "Tom", "x"), { node = 0 })
+    local left = tonumber(mesh:get("Tom", { group = "brief" }).fields[3][1] - support.now())
+    assert.is_true(left > 50e9 and left < 62e9)
+  end)
+
+  it("take an instant that has passed for a removal", function()
+    for _, past in ipairs({ 1, -5LL }) do
+      mesh:set("Tom", "x")
+      assert.equal(0, mesh:set("Tom", "y", past).status)
+      assert.equal(S.PERI_STATUS_NOT_FOUND, mesh:call("Peek", support.request("scores", "Tom"), { node = 1 }).status)
+    end
+  end)
+
+  it("say when a value is too large, and leave nothing old behind", function()
+    mesh:set("Tom", "small")
+    local answer = mesh:set("Tom", ("x"):rep(100000))
+    assert.equal(S.PERI_STATUS_RESOURCE_EXHAUSTED, answer.status)
+    assert.equal("owner " .. mesh:address(1) .. ": the value is too large to be cached", answer.text)
+    assert.equal(S.PERI_STATUS_NOT_FOUND, mesh:call("Peek", support.request("scores", "Tom"), { node = 1 }).status)
+  end)
+
+  it("say when the owner cannot be reached", function()
+    mesh:stop(1)
+    local answer = mesh:set("Tom", "x")
+    assert.equal(S.PERI_STATUS_UNAVAILABLE, answer.status)
+    assert.truthy(answer.text:find("owner " .. mesh:address(1) .. ": ", 1, true))
+    assert.equal(S.PERI_STATUS_UNAVAILABLE, mesh:remove("Tom").status)
+  end)
+
+  it("go on when their caller leaves", function()
+    local number = mesh:start("Set", support.request("scores", "Tom", "kept"))
+    mesh:await(function()
+      return S.peri_shim_mesh_busy(mesh.handle, 0) or mesh:status(number) ~= -1
+    end)
+    mesh:cancel(number)
+    mesh:await(function()
+      return not S.peri_shim_mesh_busy(mesh.handle, 0)
+    end)
+    assert.equal("kept", mesh:get("Tom").value)
+  end)
+end)
