@@ -47,7 +47,7 @@ struct peri_shard {
   uint64_t oversize;
   uint64_t flight_count;
   uint64_t waiter_count;
-  size_t sweep_bucket;  // where the next sweep goes on
+  size_t sweep_bucket;  // where the last sweep ended
 };
 
 struct peri_store {

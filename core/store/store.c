@@ -194,12 +194,15 @@ size_t peri_store_sweep(struct peri_store *store, uint32_t index,
   size_t steps = 0;
   peri_spin_lock(&shard->lock);
   size_t before = shard->entries.count;
+  // From the last bucket down: removing joins last buckets to lower ones, which
+  // are then still to come.
   for (size_t i = shard->entries.buckets; i > 0 && steps < max_entries; i--) {
-    if (shard->sweep_bucket >= shard->entries.buckets) {
-      shard->sweep_bucket = 0;
+    if (shard->sweep_bucket == 0 ||
+        shard->sweep_bucket > shard->entries.buckets) {
+      shard->sweep_bucket = shard->entries.buckets;
     }
+    shard->sweep_bucket--;
     steps += sweep_bucket(shard, shard->sweep_bucket, now_ns, &dead);
-    shard->sweep_bucket++;
   }
   size_t removed = before - shard->entries.count;
   peri_spin_unlock(&shard->lock);

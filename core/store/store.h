@@ -68,7 +68,7 @@ int peri_store_set(struct peri_store *store, struct peri_entry *entry,
 bool peri_store_remove(struct peri_store *store, struct peri_slice key,
                        int64_t now_ns);
 
-/// Looks at up to `max_entries` entries of shard number `shard`, going on where
+/// Looks at about `max_entries` entries of shard number `shard`, going on where
 /// the last call for that shard ended, and removes those expired at `now_ns`.
 /// Returns how many were removed.
 size_t peri_store_sweep(struct peri_store *store, uint32_t shard,

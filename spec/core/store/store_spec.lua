@@ -1,0 +1,172 @@
+local M = require("spec.core.store.store")
+local C, ffi = M.C, M.ffi
+
+local NOW = M.NOW
+
+describe("store/store", function()
+  local store
+  before_each(function()
+    store = M.new()
+  end)
+  after_each(function()
+    store.free()
+  end)
+
+  it("stores, finds, replaces and removes", function()
+    assert.is_nil(store.get("key1"))
+    assert.equal(0, store.set("key1", "1234"))
+    assert.equal("1234", store.get("key1"))
+    store.set("key1", "5678")
+    assert.equal("5678", store.get("key1"))
+    assert.is_true(store.remove("key1"))
+    assert.is_false(store.remove("key1"))
+    assert.is_nil(store.get("key1"))
+  end)
+
+  it("takes any bytes as key and value", function()
+    for _, key in ipairs({ "", "\0", "\0\0", ("k"):rep(2 ^ 20), "é" }) do
+      store.set(key, key .. "\0value")
+      assert.equal(key .. "\0value", store.get(key))
+    end
+    store.set("empty", "")
+    assert.equal("", store.get("empty"))
+  end)
+
+  it("spreads keys over 16 shards as the reference does", function()
+    assert.equal(16, C.peri_store_shards(store.ptr))
+    assert.equal(11, C.peri_store_shard_of(store.ptr, M.slice("Tom")))
+    assert.equal(10, C.peri_store_shard_of(store.ptr, M.slice("Jack")))
+  end)
+
+  it("refuses a number of shards that nobody means", function()
+    local out = ffi.new("struct peri_store *[1]")
+    local options = ffi.new("struct peri_store_options", { shards = 65537 })
+    assert.equal(C.PERI_EINVAL, C.peri_store_new(options, out))
+    C.peri_store_free(nil)
+  end)
+
+  it("has no limit when the budget is zero", function()
+    for i = 1, 3000 do
+      assert.equal(0, store.set("k" .. i, ("v"):rep(1000)))
+    end
+    assert.equal(3000, store.stat("entries"))
+    assert.equal(0, store.stat("evictions"))
+  end)
+
+  it("keeps room for something when the budget is less than a byte a shard", function()
+    local tiny = M.new({ budget_bytes = 3 })
+    assert.equal(C.PERI_ELIMIT, tiny.set("k", "v"))
+    assert.equal(0, tiny.stat("entries"))
+    tiny.free()
+  end)
+
+  it("ends a value at its instant, and a read never extends it", function()
+    store.set("k", "v", NOW + 100)
+    for passed = 0, 99, 3 do
+      assert.equal("v", store.get("k", NOW + passed))
+    end
+    assert.is_nil(store.peek("k", NOW + 100))
+    assert.equal(1, store.stat("expired"))
+    assert.equal(0, store.stat("entries"))
+    assert.is_nil(store.get("k", NOW))
+  end)
+
+  it("does not store what is over already, but replaces what was there", function()
+    store.set("k", "old")
+    assert.equal(0, store.set("k", "new", NOW))
+    assert.is_nil(store.get("k"))
+  end)
+
+  it("remembers that a value is absent, which is not a value", function()
+    store.set("k", "", 0, NOW, true)
+    assert.equal("(absent)", store.get("k"))
+    assert.is_false(store.remove("k"))
+    store.set("k", "v", NOW + 5)
+    assert.is_false(store.remove("k", NOW + 5))
+  end)
+
+  it("stores an entry once", function()
+    local entry = M.entry("k", "v")
+    assert.equal(0, C.peri_store_set(store.ptr, entry, NOW))
+    assert.equal(C.PERI_EEXIST, C.peri_store_set(store.ptr, entry, NOW))
+    store.remove("k")
+    assert.equal(0, C.peri_store_set(store.ptr, entry, NOW))
+    C.peri_entry_unref(entry)
+    assert.equal("v", store.get("k"))
+  end)
+
+  it("leaves an entry to its readers when it is removed", function()
+    store.set("k", "kept")
+    local found = ffi.new("struct peri_entry *[1]")
+    C.peri_store_get(store.ptr, M.slice("k"), NOW, found)
+    store.set("k", "other")
+    store.remove("k")
+    assert.equal("kept", M.string(C.peri_entry_value(found[0])))
+    C.peri_entry_unref(found[0])
+  end)
+
+  it("counts hits and misses, but not peeks", function()
+    store.set("k", "v")
+    store.get("k")
+    store.get("k")
+    store.get("other")
+    store.peek("k")
+    store.peek("other")
+    assert.equal(2, store.stat("hits"))
+    assert.equal(1, store.stat("misses"))
+  end)
+
+  it("does not count a peek as use", function()
+    local small = M.new({ shards = 1, budget_bytes = 4 * 72 })
+    for i = 1, 4 do
+      small.set("k" .. i, "v")
+    end
+    small.peek("k1")
+    small.get("k2")
+    small.set("k5", "v")
+    small.set("k6", "v")
+    assert.is_nil(small.peek("k1"))
+    assert.equal("v", small.peek("k2"))
+    assert.is_nil(small.peek("k3"))
+    small.free()
+  end)
+
+  it("sweeps a shard in slices and comes round", function()
+    local one = M.new({ shards = 1 })
+    for i = 1, 1000 do
+      one.set("k" .. i, "v", i % 2 == 0 and NOW + 10 or 0)
+    end
+    assert.equal(0, tonumber(C.peri_store_sweep(one.ptr, 0, 5000, NOW)))
+    local removed, calls = 0, 0
+    while removed < 500 and calls < 1000 do
+      local slice = tonumber(C.peri_store_sweep(one.ptr, 0, 50, NOW + 10))
+      assert.is_true(slice <= 60)
+      removed, calls = removed + slice, calls + 1
+    end
+    assert.equal(500, removed)
+    assert.is_true(calls > 10)
+    assert.equal(500, one.stat("entries"))
+    assert.equal(500, one.stat("expired"))
+    assert.equal(0, tonumber(C.peri_store_sweep(one.ptr, 1, 50, NOW)))
+    one.free()
+  end)
+
+  it("stays whole under eight threads", function()
+    local small = M.new({ budget_bytes = 60000 })
+    local result = ffi.new("struct peri_crowd_result")
+    C.peri_crowd_churn(small.ptr, 8, 20000, 500, result)
+    assert.equal(0, tonumber(result.wrong))
+    assert.is_true(tonumber(result.loads) > 1000)
+    assert.equal(0, small.stat("flights"))
+    assert.equal(0, small.stat("waiters"))
+    assert.equal(tonumber(result.loads + result.waits), tonumber(result.handed + result.left))
+    assert.is_true(small.stat("bytes") <= 60000)
+    -- Twice: a sweep that begins in the middle may miss what moves while it removes.
+    for shard = 0, 31 do
+      C.peri_store_sweep(small.ptr, shard % 16, 100000, NOW * 2)
+    end
+    assert.equal(0, small.stat("bytes"))
+    assert.equal(0, small.stat("entries"))
+    small.free()
+  end)
+end)
