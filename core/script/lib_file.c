@@ -1,0 +1,163 @@
+#include <lauxlib.h>
+#include <limits.h>
+#include <lua.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/container.h"
+#include "base/error.h"
+#include "loop/file.h"
+#include "model/config.h"
+#include "script/lib.h"
+#include "script/wait.h"
+
+enum { DEFAULT_BYTES = 4 << 20, MOST_BYTES = 64 << 20 };
+
+// Looks through the configured folders one after the other: the first that has
+// the file gives it.
+struct reading {
+  struct peri_wait wait;
+  struct peri_loop *loop;
+  struct peri_config *config;
+  struct peri_file_read *read;
+  uint64_t max_bytes;
+  size_t next;  // the folder to look in after this one
+  int code;     // of the folder that came nearest to having it
+  bool given_up;
+  char path[PATH_MAX];
+};
+
+static void release(struct reading *op) {
+  peri_config_unref(op->config);
+  free(op);
+}
+
+// The read itself ends later, on the loop, and releases what it needs.
+static void cancel(struct peri_wait *wait) {
+  struct reading *op = PERI_CONTAINER_OF(wait, struct reading, wait);
+
+  op->given_up = true;
+  peri_file_cancel(op->read);
+}
+
+// Where the file would be below `root`, or false when an absolute path lies
+// elsewhere.
+static bool place(const struct reading *op, const char *root,
+                  char ret_path[PATH_MAX]) {
+  size_t len = strlen(root);
+
+  if (op->path[0] == '/') {
+    while (len > 0 && root[len - 1] == '/') {
+      len--;
+    }
+    snprintf(ret_path, PATH_MAX, "%s", op->path);
+    return strncmp(op->path, root, len) == 0 && op->path[len] == '/';
+  }
+  int written = snprintf(ret_path, PATH_MAX, "%s/%s", root, op->path);
+  return written > 0 && written < PATH_MAX;
+}
+
+static void done(void *ctx, const struct peri_file_result *result);
+
+// Starts reading in the next folder that may have the file.
+// @return 0, or why there is none
+static int read_next(struct reading *op) {
+  char path[PATH_MAX];
+
+  while (op->next < op->config->file_count) {
+    const char *root = op->config->files[op->next++];
+    if (place(op, root, path)) {
+      return peri_file_read(op->loop, root, path, op->max_bytes, done, op,
+                            &op->read);
+    }
+  }
+  return op->code;
+}
+
+static int push_result(lua_State *L, void *ctx) {
+  const struct peri_file_result *result = ctx;
+
+  if (result->code < 0) {
+    return peri_lib_fail(L, result->code, NULL);
+  }
+  lua_pushlstring(L, result->bytes.ptr, result->bytes.len);
+  lua_createtable(L, 0, 1);
+  lua_pushnumber(L, (double)result->mtime_ns / 1e9);
+  lua_setfield(L, -2, "mtime");
+  return 2;
+}
+
+static void done(void *ctx, const struct peri_file_result *result) {
+  struct reading *op = ctx;
+  struct peri_file_result answer = *result;
+
+  if (op->given_up) {
+    release(op);
+    return;
+  }
+  if (result->code == PERI_ENOTFOUND || result->code == PERI_EPERM) {
+    if (op->code != PERI_ENOTFOUND) {
+      op->code = result->code;
+    }
+    answer.code = read_next(op);
+    if (answer.code == 0) {
+      return;
+    }
+  }
+  peri_wait_done(&op->wait, push_result, &answer);
+  release(op);
+}
+
+static uint64_t check_max_bytes(lua_State *L) {
+  if (lua_isnoneornil(L, 2)) {
+    return DEFAULT_BYTES;
+  }
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_getfield(L, 2, "max_bytes");
+  lua_Number bytes = lua_isnil(L, -1) ? DEFAULT_BYTES : lua_tonumber(L, -1);
+  luaL_argcheck(L, bytes >= 1 && bytes <= MOST_BYTES, 2,
+                "max_bytes is a number from 1 to 64 MiB");
+  lua_pop(L, 1);
+  return (uint64_t)bytes;
+}
+
+static int file_read(lua_State *L) {
+  struct peri_vm *vm = peri_vm_of(L);
+  size_t len;
+  const char *path = luaL_checklstring(L, 1, &len);
+  uint64_t max_bytes = check_max_bytes(L);
+
+  luaL_argcheck(L, len > 0 && len < PATH_MAX && strlen(path) == len, 1,
+                "a path is not empty, not over 4 KiB and has no NUL");
+  peri_wait_check(L, "perigee.file.read");
+  if (!peri_vm_config(vm)) {
+    return peri_lib_fail(L, PERI_EPERM, "no `files` folders are configured");
+  }
+  struct reading *op = calloc(1, sizeof(*op));
+  if (!op) {
+    return peri_lib_fail(L, PERI_ENOMEM, NULL);
+  }
+  op->loop = peri_vm_loop(vm);
+  op->config = peri_config_ref(peri_vm_config(vm));
+  op->max_bytes = max_bytes;
+  op->code = PERI_EPERM;
+  memcpy(op->path, path, len + 1);
+  op->wait.cancel = cancel;
+  int rc = read_next(op);
+  if (rc < 0) {
+    release(op);
+    return peri_lib_fail(
+        L, rc,
+        rc == PERI_EPERM ? "the file is not below a folder of `files`" : NULL);
+  }
+  return peri_wait_yield(L, &op->wait);
+}
+
+int peri_lib_file(struct lua_State *L) {
+  static const luaL_Reg functions[] = {{"read", file_read}, {NULL, NULL}};
+
+  lua_newtable(L);
+  luaL_setfuncs(L, functions, 0);
+  return 1;
+}

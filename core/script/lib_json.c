@@ -1,0 +1,152 @@
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "script/json_text.h"
+#include "script/lib.h"
+
+enum { DEPTH = 64, NS_A_BYTE = 30 };
+
+static const char document_type[] = "perigee.json.document";
+static const char array_type[] = "perigee.json.array";
+
+static void push(lua_State *L, const struct peri_json *json, int depth);
+
+struct members {
+  lua_State *L;
+  int depth;
+};
+
+static int push_member(void *ctx, const char *key,
+                       const struct peri_json *value) {
+  const struct members *members = ctx;
+
+  push(members->L, value, members->depth);
+  lua_setfield(members->L, -2, key);
+  return 0;
+}
+
+static void push_array(lua_State *L, const struct peri_json *json, int depth) {
+  size_t count = peri_json_size(json);
+
+  lua_createtable(L, (int)count, 0);
+  for (size_t i = 0; i < count; i++) {
+    push(L, peri_json_at(json, i), depth);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  luaL_getmetatable(L, array_type);
+  lua_setmetatable(L, -2);
+}
+
+static void push_object(lua_State *L, const struct peri_json *json, int depth) {
+  struct members members = {L, depth};
+
+  lua_createtable(L, 0, (int)peri_json_size(json));
+  peri_json_each(json, push_member, &members);
+}
+
+static void push(lua_State *L, const struct peri_json *json, int depth) {
+  struct peri_slice text;
+
+  luaL_checkstack(L, 4, "nested too deep");
+  peri_vm_charge(L, 1);
+  switch (peri_json_type(json)) {
+    case PERI_JSON_BOOL:
+      lua_pushboolean(L, peri_json_to_bool(json));
+      return;
+    case PERI_JSON_INTEGER:
+    case PERI_JSON_REAL:
+      lua_pushnumber(L, peri_json_to_real(json));
+      return;
+    case PERI_JSON_STRING:
+      text = peri_json_to_string(json);
+      lua_pushlstring(L, text.ptr, text.len);
+      return;
+    case PERI_JSON_ARRAY:
+      push_array(L, json, depth + 1);
+      return;
+    case PERI_JSON_OBJECT:
+      push_object(L, json, depth + 1);
+      return;
+    default:
+      lua_pushlightuserdata(L, NULL);
+  }
+}
+
+static int release(lua_State *L) {
+  struct peri_json **box = luaL_checkudata(L, 1, document_type);
+
+  peri_json_unref(*box);
+  *box = NULL;
+  return 0;
+}
+
+static int json_decode(lua_State *L) {
+  struct peri_vm *vm = peri_vm_of(L);
+  struct peri_problem problem;
+  struct peri_slice text;
+
+  text.ptr = luaL_checklstring(L, 1, &text.len);
+  lua_settop(L, 1);
+  // Its length bounds the work; the time for it is not the policy's.
+  peri_vm_charge(L, 1 + text.len / 16);
+  peri_vm_grant(vm, text.len * NS_A_BYTE);
+  // The box owns the document, so that an error while it is turned into tables
+  // frees it.
+  struct peri_json **box = lua_newuserdata(L, sizeof(*box));
+  *box = NULL;
+  luaL_getmetatable(L, document_type);
+  lua_setmetatable(L, -2);
+  int rc = peri_json_parse(text, box, &problem);
+  if (rc < 0) {
+    return peri_lib_fail(L, rc, rc == PERI_EINVAL ? problem.text : NULL);
+  }
+  push(L, *box, 0);
+  peri_json_unref(*box);
+  *box = NULL;
+  return 1;
+}
+
+static int json_encode(lua_State *L) {
+  struct peri_problem problem;
+
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  luaL_getmetatable(L, array_type);
+  if (peri_json_text_push(L, 1, 2, DEPTH, &problem) < 0) {
+    return peri_lib_fail(L, problem.code, problem.text);
+  }
+  return 1;
+}
+
+static int json_array(lua_State *L) {
+  if (lua_isnoneornil(L, 1)) {
+    lua_settop(L, 0);
+    lua_newtable(L);
+  }
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  luaL_getmetatable(L, array_type);
+  lua_setmetatable(L, 1);
+  return 1;
+}
+
+int peri_lib_json(struct lua_State *L) {
+  static const luaL_Reg functions[] = {{"decode", json_decode},
+                                       {"encode", json_encode},
+                                       {"array", json_array},
+                                       {NULL, NULL}};
+
+  luaL_newmetatable(L, document_type);
+  lua_pushcfunction(L, release);
+  lua_setfield(L, -2, "__gc");
+  luaL_newmetatable(L, array_type);
+  lua_pushstring(L, array_type);
+  lua_setfield(L, -2, "__metatable");
+  lua_newtable(L);
+  luaL_setfuncs(L, functions, 0);
+  lua_pushlightuserdata(L, NULL);
+  lua_setfield(L, -2, "null");
+  return 1;
+}

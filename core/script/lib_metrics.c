@@ -1,0 +1,165 @@
+#include <lauxlib.h>
+#include <lua.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/metrics.h"
+#include "base/slice.h"
+#include "script/lib.h"
+
+enum { MOST_SERIES = 64, NAME_BYTES = 64 };
+
+// One series of this VM. `metric` is NULL where nothing collects metrics. A
+// gauge adds what it changed by, so that the workers' VMs share one series
+// which shows their sum.
+struct series {
+  struct peri_metric *metric;
+  int64_t added;
+};
+
+static const char counter_type[] = "perigee.metrics.counter";
+static const char gauge_type[] = "perigee.metrics.gauge";
+
+static int64_t check_amount(lua_State *L, int index) {
+  lua_Number amount = luaL_optnumber(L, index, 1);
+
+  luaL_argcheck(L, fabs(amount) <= 9007199254740992.0, index,
+                "a metric counts whole numbers up to 2^53");
+  return (int64_t)llround(amount);
+}
+
+static void add(struct series *series, int64_t amount) {
+  series->added += amount;
+  if (series->metric) {
+    peri_metric_add(series->metric, amount);
+  }
+}
+
+static int counter_add(lua_State *L) {
+  struct series *series = luaL_checkudata(L, 1, counter_type);
+  int64_t amount = check_amount(L, 2);
+
+  luaL_argcheck(L, amount >= 0, 2, "a counter only grows; use a gauge");
+  add(series, amount);
+  return 0;
+}
+
+static int gauge_add(lua_State *L) {
+  struct series *series = luaL_checkudata(L, 1, gauge_type);
+
+  add(series, check_amount(L, 2));
+  return 0;
+}
+
+static int gauge_set(lua_State *L) {
+  struct series *series = luaL_checkudata(L, 1, gauge_type);
+
+  luaL_checknumber(L, 2);
+  add(series, check_amount(L, 2) - series->added);
+  return 0;
+}
+
+// A VM that goes takes its part of the sum along.
+static int gauge_collect(lua_State *L) {
+  struct series *series = luaL_checkudata(L, 1, gauge_type);
+
+  add(series, -series->added);
+  return 0;
+}
+
+static const char *check_name(lua_State *L, size_t *ret_len) {
+  const char *name = luaL_checklstring(L, 1, ret_len);
+  size_t len = *ret_len;
+
+  luaL_argcheck(
+      L,
+      len > 0 && len <= NAME_BYTES &&
+          strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == len,
+      1, "a metric's name is written in a-z, 0-9 and _");
+  luaL_argcheck(L, strncmp(name, "errors", 6) != 0, 1,
+                "names from \"errors\" on are kept for failures of policies");
+  return name;
+}
+
+static struct peri_metric *find(lua_State *L, const char *full, bool counts) {
+  const struct peri_vm *vm = peri_vm_of(L);
+  struct peri_metrics *metrics = peri_vm_metrics(vm);
+  const char *help = luaL_optstring(L, 2, "Kept by a policy.");
+  char labels[256] = "";
+
+  if (!metrics) {
+    return NULL;
+  }
+  peri_metrics_label(labels, sizeof(labels), "kind",
+                     peri_slice_of(peri_vm_kind(vm)));
+  peri_metrics_label(labels, sizeof(labels), "name",
+                     peri_slice_of(peri_vm_name(vm)));
+  return counts ? peri_metrics_counter(metrics, full, help, labels)
+                : peri_metrics_gauge(metrics, full, help, labels);
+}
+
+// Upvalue 1: this VM's series by their full names; upvalue 2: how many.
+static int open_series(lua_State *L, bool counts) {
+  size_t len;
+  const char *name = check_name(L, &len);
+  bool total = len > 6 && strcmp(name + len - 6, "_total") == 0;
+  char full[NAME_BYTES + 32];
+
+  snprintf(full, sizeof(full), "perigee_policy_%s%s", name,
+           counts && !total ? "_total" : "");
+  lua_getfield(L, lua_upvalueindex(1), full);
+  if (!lua_isnil(L, -1)) {
+    luaL_checkudata(L, -1, counts ? counter_type : gauge_type);
+    return 1;
+  }
+  lua_Integer *count = lua_touserdata(L, lua_upvalueindex(2));
+  if (*count == MOST_SERIES) {
+    return luaL_error(L, "a policy keeps at most %d metrics", MOST_SERIES);
+  }
+  struct series *series = lua_newuserdata(L, sizeof(*series));
+  *series = (struct series){.metric = find(L, full, counts)};
+  luaL_getmetatable(L, counts ? counter_type : gauge_type);
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, lua_upvalueindex(1), full);
+  ++*count;
+  return 1;
+}
+
+static int metrics_counter(lua_State *L) {
+  return open_series(L, true);
+}
+
+static int metrics_gauge(lua_State *L) {
+  return open_series(L, false);
+}
+
+static void open_type(lua_State *L, const char *name, const luaL_Reg *methods) {
+  luaL_newmetatable(L, name);
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_setfield(L, -2, "__index");
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__metatable");
+}
+
+int peri_lib_metrics(struct lua_State *L) {
+  static const luaL_Reg counter_methods[] = {{"add", counter_add},
+                                             {NULL, NULL}};
+  static const luaL_Reg gauge_methods[] = {
+      {"add", gauge_add}, {"set", gauge_set}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"counter", metrics_counter}, {"gauge", metrics_gauge}, {NULL, NULL}};
+
+  open_type(L, counter_type, counter_methods);
+  open_type(L, gauge_type, gauge_methods);
+  lua_pushcfunction(L, gauge_collect);
+  lua_setfield(L, -2, "__gc");
+  lua_newtable(L);
+  lua_newtable(L);
+  lua_Integer *count = lua_newuserdata(L, sizeof(*count));
+  *count = 0;
+  luaL_setfuncs(L, functions, 2);
+  return 1;
+}
