@@ -29,7 +29,8 @@ int peri_h2_client_new(const struct peri_h2_client_options *options,
 /// first). The stream exists at once; headers and body wait for the connection.
 /// While an address is in back-off a stream fails at once with PERI_ECONNECT
 /// (in on_close, from the loop). `end`: no body follows.
-/// @return 0, PERI_EINVAL (address), PERI_ENOMEM.
+/// @return 0, PERI_EINVAL (address), PERI_ENOMEM, PERI_ECLOSED (the client is
+/// being freed).
 int peri_h2_client_open(struct peri_h2_client *client,
                         struct peri_slice address,
                         const struct peri_h2_field *fields, size_t count,

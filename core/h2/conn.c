@@ -197,9 +197,19 @@ static void ended(void *ctx, int code) {
   peri_h2_hub_leave(hub);
 }
 
+static void connected(void *ctx, int code) {
+  struct peri_h2_conn *conn = ctx;
+  struct peri_h2_hub *hub = conn->hub;
+  peri_h2_hub_enter(hub);
+  hub->setup.on_connect(hub->setup.ctx, conn, code);
+  peri_h2_hub_leave(hub);
+}
+
 struct peri_wire_setup peri_h2_conn_wiring(struct peri_h2_conn *conn) {
-  static const struct peri_wire_events events = {
-      .on_bytes = receive, .on_drained = drained, .on_end = ended};
+  static const struct peri_wire_events events = {.on_connect = connected,
+                                                 .on_bytes = receive,
+                                                 .on_drained = drained,
+                                                 .on_end = ended};
   struct peri_wire_setup setup = {.loop = conn->hub->setup.loop,
                                   .events = &events,
                                   .ctx = conn,
@@ -270,6 +280,9 @@ void peri_h2_conn_bury(struct peri_h2_conn *conn) {
   struct peri_h2_hub *hub = conn->hub;
   peri_wire_close(conn->wire);
   conn->wire = NULL;
+  if (hub->setup.on_conn_lost != NULL) {
+    hub->setup.on_conn_lost(hub->setup.ctx, conn);
+  }
   bury_closed(conn);
   while (!peri_list_empty(&conn->streams)) {
     struct peri_h2_stream *stream =

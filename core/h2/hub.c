@@ -31,7 +31,7 @@ static uint32_t tick_for(const struct peri_h2_hub_setup *setup) {
   const struct peri_h2_limits *limits = &setup->limits;
   const uint32_t waits_ms[] = {
       limits->handshake_ms, limits->idle_ms, limits->stall_ms,
-      limits->keepalive_ms, setup->tick_ms,  limits->keepalive_timeout_ms};
+      limits->keepalive_ms, setup->limit_ms, limits->keepalive_timeout_ms};
   uint32_t tick_ms = LONGEST_TICK_MS;
   for (size_t i = 0; i < sizeof(waits_ms) / sizeof(waits_ms[0]); i++) {
     if (waits_ms[i] > 0 && waits_ms[i] / TICKS_PER_LIMIT < tick_ms) {

@@ -38,9 +38,13 @@ struct peri_h2_hub_setup {
   struct peri_metrics *metrics;  // may be NULL
   const char *name;              // label `listener`
   bool client;
-  uint32_t tick_ms;  // upper bound between two looks at the limits; 0 for 1 s
+  uint32_t limit_ms;  // a further time limit that the tick must serve; 0: none
   /// Server: a request is there.
   void (*on_request)(void *ctx, struct peri_h2_stream *stream);
+  /// Client: an attempt of peri_wire_connect() ended. May be NULL.
+  void (*on_connect)(void *ctx, struct peri_h2_conn *conn, int code);
+  /// A connection is dead and its streams are about to end. May be NULL.
+  void (*on_conn_lost)(void *ctx, struct peri_h2_conn *conn);
   /// A connection is about to be freed; its streams have ended. May be NULL.
   void (*on_conn_gone)(void *ctx, struct peri_h2_conn *conn);
   /// Each tick. May be NULL.
