@@ -1,0 +1,31 @@
+local cffi = require("spec.support.ffi")
+local C = cffi.load({ "app/dispatch.h" })
+
+local function choose(path, mesh)
+  return tonumber(C.peri_dispatch_choose(cffi.slice(path), mesh or false))
+end
+
+describe("dispatch", function()
+  it("knows the sidecar's own services by their exact paths", function()
+    assert.equal(tonumber(C.PERI_DISPATCH_CACHE), choose("/groupcachepb.GroupCache/Get"))
+    assert.equal(tonumber(C.PERI_DISPATCH_CACHE), choose("/groupcachepb.GroupCache/Get", true))
+    assert.equal(tonumber(C.PERI_DISPATCH_HEALTH_CHECK), choose("/grpc.health.v1.Health/Check", true))
+    assert.equal(tonumber(C.PERI_DISPATCH_HEALTH_WATCH), choose("/grpc.health.v1.Health/Watch"))
+    assert.equal(tonumber(C.PERI_DISPATCH_PEERS), choose("/perigee.v1.Mesh/Peers"))
+    assert.equal(tonumber(C.PERI_DISPATCH_STATS), choose("/perigee.v1.Mesh/Stats"))
+  end)
+
+  it("answers control calls on the app listener only", function()
+    assert.equal(tonumber(C.PERI_DISPATCH_APP_ONLY), choose("/perigee.v1.Mesh/Peers", true))
+    assert.equal(tonumber(C.PERI_DISPATCH_APP_ONLY), choose("/perigee.v1.Mesh/Stats", true))
+  end)
+
+  it("takes nothing else", function()
+    for _, path in ipairs({
+      "", "/", "/groupcachepb.GroupCache", "/groupcachepb.GroupCacheX/Get", "/perigee.v1.Mesh/Peers/", "/perigee.v1.Mesh/",
+      "/Perigee.v1.Mesh/Peers", "/grpc.health.v1.Health/Check\0", "*",
+    }) do
+      assert.equal(tonumber(C.PERI_DISPATCH_NOBODY), choose(path), path)
+    end
+  end)
+end)

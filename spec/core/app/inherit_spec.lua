@@ -1,0 +1,44 @@
+local cffi = require("spec.support.ffi")
+local C, ffi = cffi.load({ "app/inherit.h" })
+
+ffi.cdef([[
+int setenv(const char *name, const char *value, int overwrite);
+int unsetenv(const char *name);
+int getpid(void);
+]])
+
+describe("sockets inherited from systemd", function()
+  local function with(pid, count, names)
+    ffi.C.setenv("LISTEN_PID", tostring(pid), 1)
+    ffi.C.setenv("LISTEN_FDS", tostring(count), 1)
+    ffi.C.setenv("LISTEN_FDNAMES", names, 1)
+  end
+
+  after_each(function()
+    for _, name in ipairs({ "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES" }) do
+      ffi.C.unsetenv(name)
+    end
+  end)
+
+  it("are found by name, from descriptor 3 on", function()
+    local pid = ffi.C.getpid()
+    with(pid, 1, "app")
+    -- Whether descriptor 3 is open here does not matter: only 3 can be meant.
+    local fd = C.peri_inherit_find("app")
+    assert.is_true(fd == 3 or fd == -1)
+    assert.equal(-1, C.peri_inherit_find("mesh"))
+    assert.equal(-1, C.peri_inherit_find("ap"))
+  end)
+
+  it("are not taken from other processes, or when there are none", function()
+    assert.equal(-1, C.peri_inherit_find("app"))
+    with(1, 1, "app")
+    assert.equal(-1, C.peri_inherit_find("app"))
+    with(ffi.C.getpid(), 0, "app")
+    assert.equal(-1, C.peri_inherit_find("app"))
+    with(ffi.C.getpid(), "many", "app")
+    assert.equal(-1, C.peri_inherit_find("app"))
+    with(ffi.C.getpid(), 2, "mesh")
+    assert.equal(-1, C.peri_inherit_find("app"))
+  end)
+end)

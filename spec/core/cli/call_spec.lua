@@ -1,0 +1,27 @@
+local cffi = require("spec.support.ffi")
+local C, ffi = cffi.load({ "cli/verbs.h", "base/status.h" })
+
+local function explain(status, words)
+  local text = ffi.new("char[512]")
+  C.peri_cli_explain(status, words, "127.0.0.1:1", text, 512)
+  return ffi.string(text)
+end
+
+describe("a call that failed", function()
+  it("is explained with what to do", function()
+    local text = explain(C.PERI_STATUS_UNAVAILABLE, "nobody there")
+    assert.truthy(text:find("UNAVAILABLE from 127.0.0.1:1: nobody there", 1, true), text)
+    assert.truthy(text:find("perigee serve", 1, true), text)
+    assert.truthy(explain(C.PERI_STATUS_DEADLINE_EXCEEDED, "late"):find("--timeout", 1, true))
+    assert.truthy(explain(C.PERI_STATUS_UNIMPLEMENTED, "no"):find("app listener", 1, true))
+  end)
+
+  it("is explained by the sidecar's words alone where they are enough", function()
+    assert.equal("NOT_FOUND from 127.0.0.1:1: no group x", explain(C.PERI_STATUS_NOT_FOUND, "no group x"))
+    assert.truthy(#explain(C.PERI_STATUS_INTERNAL, "") > 20)
+  end)
+
+  it("is cut rather than overrun", function()
+    assert.equal(511, #explain(C.PERI_STATUS_INTERNAL, ("x"):rep(2000)))
+  end)
+end)

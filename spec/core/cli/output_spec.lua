@@ -1,0 +1,54 @@
+local cffi = require("spec.support.ffi")
+local C, ffi = cffi.load({ "cli/output.h", "base/json.h" })
+
+local function text_of(buffer)
+  local text = buffer.len > 0 and ffi.string(buffer.ptr, buffer.len) or ""
+  C.peri_buffer_done(buffer)
+  return text
+end
+
+local function dump(json)
+  local buffer = ffi.new("struct peri_buffer")
+  assert.equal(0, C.peri_json_dump(json, false, buffer))
+  C.peri_json_unref(json)
+  return text_of(buffer)
+end
+
+describe("output", function()
+  it("writes base64", function()
+    for bytes, expected in pairs({
+      [""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v", foob = "Zm9vYg==", fooba = "Zm9vYmE=", foobar = "Zm9vYmFy",
+      ["\0\255\254"] = "AP/+", ["\251\239\190"] = "++++",
+    }) do
+      local buffer = ffi.new("struct peri_buffer")
+      assert.equal(0, C.peri_cli_base64(cffi.slice(bytes), buffer))
+      assert.equal(expected, text_of(buffer))
+    end
+  end)
+
+  it("tells text from other bytes", function()
+    for bytes, expected in pairs({
+      ["Grüße"] = '{"value":"Grüße"}',
+      ["a\0b"] = '{"value":"a\\u0000b"}',
+      [""] = '{"value":""}',
+      ["\255"] = '{"value_base64":"/w=="}',
+    }) do
+      local object = C.peri_json_object()
+      assert.equal(0, C.peri_cli_json_bytes(object, "value", cffi.slice(bytes)))
+      assert.equal(expected, dump(object))
+    end
+  end)
+
+  it("reads labels as metrics write them", function()
+    for labels, expected in pairs({
+      [""] = "{}",
+      ['group="countries",result="hit"'] = '{"group":"countries","result":"hit"}',
+      ['a="quote \\" back \\\\ line \\n comma , equals ="'] = '{"a":"quote \\" back \\\\ line \\n comma , equals ="}',
+      ['a=""'] = '{"a":""}',
+      ['a="open'] = '{"a":"open"}',
+      ["a"] = '{"a":""}',
+    }) do
+      assert.equal(expected, dump(C.peri_cli_labels(cffi.slice(labels))), labels)
+    end
+  end)
+end)
