@@ -54,7 +54,7 @@ describe("one sidecar", function()
       body = "CgVmaXhlZBIDVG9t", -- 0a 05 "fixed" 12 03 "Tom"
     })
     assert.equal("OK", got.code)
-    assert.equal("\10\3630", got.value)
+    assert.equal("\10\003630", got.value)
     assert.equal("application/grpc", got.header["content-type"][1])
   end)
 

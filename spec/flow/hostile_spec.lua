@@ -12,6 +12,42 @@ local function call(stream)
   return f.frame(f.HEADERS, f.END_HEADERS, stream, f.request(get)) .. f.frame(f.DATA, f.END_STREAM, stream, message)
 end
 
+local violations = {
+  ["a wrong preface"] = "GET / HTTP/1.1\r\n\r\n",
+  ["a frame before SETTINGS"] = f.preface .. f.frame(f.PING, 0, 0, "12345678"),
+  ["an oversized frame"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, "", 16385) .. ("x"):rep(16385),
+  ["DATA on stream 0"] = hello .. f.frame(f.DATA, 0, 0, "x"),
+  ["HEADERS on stream 0"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 0, f.request(get)),
+  ["HEADERS on an even stream"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 2, f.request(get)),
+  ["DATA on an idle stream"] = hello .. f.frame(f.DATA, 0, 1, "x"),
+  ["RST_STREAM on an idle stream"] = hello .. f.frame(f.RST_STREAM, 0, 1, f.u32(8)),
+  ["RST_STREAM of a wrong size"] = hello .. call(1) .. f.frame(f.RST_STREAM, 0, 1, "123"),
+  ["SETTINGS of a wrong size"] = hello .. f.frame(f.SETTINGS, 0, 0, "12345"),
+  ["SETTINGS on a stream"] = hello .. f.frame(f.SETTINGS, 0, 1, ""),
+  ["a SETTINGS ACK with a payload"] = hello .. f.frame(f.SETTINGS, f.ACK, 0, "123456"),
+  ["an initial window over 2^31-1"] = hello .. f.frame(f.SETTINGS, 0, 0, "\0\4\255\255\255\255"),
+  ["a PING of a wrong size"] = hello .. f.frame(f.PING, 0, 0, "1234567"),
+  ["a PING on a stream"] = hello .. f.frame(f.PING, 0, 1, "12345678"),
+  ["a window update of 0 on the connection"] = hello .. f.frame(f.WINDOW_UPDATE, 0, 0, f.u32(0)),
+  ["a window over 2^31-1"] = hello .. f.frame(f.WINDOW_UPDATE, 0, 0, f.u32(2 ^ 31 - 1)) .. f.frame(f.WINDOW_UPDATE, 0, 0, f.u32(2 ^ 31 - 1)),
+  ["a window update of a wrong size"] = hello .. f.frame(f.WINDOW_UPDATE, 0, 0, "123"),
+  ["PUSH_PROMISE from a client"] = hello .. f.frame(f.PUSH_PROMISE, f.END_HEADERS, 1, f.u32(2)),
+  ["CONTINUATION without HEADERS"] = hello .. f.frame(f.CONTINUATION, f.END_HEADERS, 1, f.request(get)),
+  ["another frame between HEADERS and CONTINUATION"] = hello .. f.frame(f.HEADERS, 0, 1, f.request(get)) .. f.frame(f.PING, 0, 0, "12345678"),
+  ["padding longer than the frame"] = hello .. f.frame(f.HEADERS, f.END_HEADERS + f.PADDED, 1, "\255" .. f.request(get)),
+  ["a broken header block"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, "\255\255\255\255\255\255"),
+  ["an index beyond the table"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, "\255\1"),
+  ["a lower stream id"] = hello .. call(5) .. call(3),
+  ["an upper-case header name"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.request(get, { { "X-Upper", "1" } })),
+  ["a missing :path"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.request("")),
+  ["two :method"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.block({ { ":method", "POST" }, { ":method", "POST" }, { ":scheme", "http" }, { ":path", get } })),
+  ["a pseudo-header after a header"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.block({ { ":method", "POST" }, { "te", "trailers" }, { ":scheme", "http" }, { ":path", get } })),
+  ["an unknown pseudo-header"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.request(get, { { ":nope", "1" } })),
+  ["a connection header"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.request(get, { { "connection", "close" } })),
+  ["te other than trailers"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.request(get, { { "te", "gzip" } })),
+  ["a content-length that lies"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.request(get, { { "content-length", "3" } })) .. f.frame(f.DATA, f.END_STREAM, 1, message),
+}
+
 describe("a hostile or broken peer", function()
   local car
 
@@ -77,41 +113,6 @@ describe("a hostile or broken peer", function()
     socket.close()
   end)
 
-  local violations = {
-    ["a wrong preface"] = "GET / HTTP/1.1\r\n\r\n",
-    ["a frame before SETTINGS"] = f.preface .. f.frame(f.PING, 0, 0, "12345678"),
-    ["an oversized frame"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, "", 16385) .. ("x"):rep(16385),
-    ["DATA on stream 0"] = hello .. f.frame(f.DATA, 0, 0, "x"),
-    ["HEADERS on stream 0"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 0, f.request(get)),
-    ["HEADERS on an even stream"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 2, f.request(get)),
-    ["DATA on an idle stream"] = hello .. f.frame(f.DATA, 0, 1, "x"),
-    ["RST_STREAM on an idle stream"] = hello .. f.frame(f.RST_STREAM, 0, 1, f.u32(8)),
-    ["RST_STREAM of a wrong size"] = hello .. call(1) .. f.frame(f.RST_STREAM, 0, 1, "123"),
-    ["SETTINGS of a wrong size"] = hello .. f.frame(f.SETTINGS, 0, 0, "12345"),
-    ["SETTINGS on a stream"] = hello .. f.frame(f.SETTINGS, 0, 1, ""),
-    ["a SETTINGS ACK with a payload"] = hello .. f.frame(f.SETTINGS, f.ACK, 0, "123456"),
-    ["an initial window over 2^31-1"] = hello .. f.frame(f.SETTINGS, 0, 0, "\0\4\255\255\255\255"),
-    ["a PING of a wrong size"] = hello .. f.frame(f.PING, 0, 0, "1234567"),
-    ["a PING on a stream"] = hello .. f.frame(f.PING, 0, 1, "12345678"),
-    ["a window update of 0 on the connection"] = hello .. f.frame(f.WINDOW_UPDATE, 0, 0, f.u32(0)),
-    ["a window over 2^31-1"] = hello .. f.frame(f.WINDOW_UPDATE, 0, 0, f.u32(2 ^ 31 - 1)) .. f.frame(f.WINDOW_UPDATE, 0, 0, f.u32(2 ^ 31 - 1)),
-    ["a window update of a wrong size"] = hello .. f.frame(f.WINDOW_UPDATE, 0, 0, "123"),
-    ["PUSH_PROMISE from a client"] = hello .. f.frame(f.PUSH_PROMISE, f.END_HEADERS, 1, f.u32(2)),
-    ["CONTINUATION without HEADERS"] = hello .. f.frame(f.CONTINUATION, f.END_HEADERS, 1, f.request(get)),
-    ["another frame between HEADERS and CONTINUATION"] = hello .. f.frame(f.HEADERS, 0, 1, f.request(get)) .. f.frame(f.PING, 0, 0, "12345678"),
-    ["padding longer than the frame"] = hello .. f.frame(f.HEADERS, f.END_HEADERS + f.PADDED, 1, "\255" .. f.request(get)),
-    ["a broken header block"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, "\255\255\255\255\255\255"),
-    ["an index beyond the table"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, "\255\1"),
-    ["a lower stream id"] = hello .. call(5) .. call(3),
-    ["an upper-case header name"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.request(get, { { "X-Upper", "1" } })),
-    ["a missing :path"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.request("")),
-    ["two :method"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.block({ { ":method", "POST" }, { ":method", "POST" }, { ":scheme", "http" }, { ":path", get } })),
-    ["a pseudo-header after a header"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.block({ { ":method", "POST" }, { "te", "trailers" }, { ":scheme", "http" }, { ":path", get } })),
-    ["an unknown pseudo-header"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.request(get, { { ":nope", "1" } })),
-    ["a connection header"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.request(get, { { "connection", "close" } })),
-    ["te other than trailers"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.request(get, { { "te", "gzip" } })),
-    ["a content-length that lies"] = hello .. f.frame(f.HEADERS, f.END_HEADERS, 1, f.request(get, { { "content-length", "3" } })) .. f.frame(f.DATA, f.END_STREAM, 1, message),
-  }
   for name, bytes in pairs(violations) do
     it("is cut off for " .. name, function()
       punished(bytes)

@@ -1,6 +1,6 @@
 --- A busted output handler for many runs in a row: prints failures with their
 --- place and message, and leaves the counts in the file $PERI_COUNTS.
-return function(options)
+return function()
   local busted = require("busted")
   local handler = require("busted.outputHandlers.base")()
   local passed, failed, skipped = 0, 0, 0
