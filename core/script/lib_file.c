@@ -25,6 +25,8 @@ struct reading {
   size_t next;  // the folder to look in after this one
   int code;     // of the folder that came nearest to having it
   bool given_up;
+  bool compares;  // read_newer(): nothing new with this modification time
+  double mtime;
   char path[PATH_MAX];
 };
 
@@ -75,22 +77,35 @@ static int read_next(struct reading *op) {
   return op->code;
 }
 
+struct answer {
+  const struct reading *op;
+  struct peri_file_result result;
+};
+
 static int push_result(lua_State *L, void *ctx) {
-  const struct peri_file_result *result = ctx;
+  const struct answer *answer = ctx;
+  const struct peri_file_result *result = &answer->result;
+  double mtime = (double)result->mtime_ns / 1e9;
 
   if (result->code < 0) {
     return peri_lib_fail(L, result->code, NULL);
   }
-  lua_pushlstring(L, result->bytes.ptr, result->bytes.len);
-  lua_createtable(L, 0, 1);
-  lua_pushnumber(L, (double)result->mtime_ns / 1e9);
-  lua_setfield(L, -2, "mtime");
+  if (!answer->op->compares) {
+    lua_pushlstring(L, result->bytes.ptr, result->bytes.len);
+    return 1;
+  }
+  if (mtime == answer->op->mtime) {
+    lua_pushboolean(L, 0);
+  } else {
+    lua_pushlstring(L, result->bytes.ptr, result->bytes.len);
+  }
+  lua_pushnumber(L, mtime);
   return 2;
 }
 
 static void done(void *ctx, const struct peri_file_result *result) {
   struct reading *op = ctx;
-  struct peri_file_result answer = *result;
+  struct answer answer = {op, *result};
 
   if (op->given_up) {
     release(op);
@@ -100,8 +115,8 @@ static void done(void *ctx, const struct peri_file_result *result) {
     if (op->code != PERI_ENOTFOUND) {
       op->code = result->code;
     }
-    answer.code = read_next(op);
-    if (answer.code == 0) {
+    answer.result.code = read_next(op);
+    if (answer.result.code == 0) {
       return;
     }
   }
@@ -109,38 +124,37 @@ static void done(void *ctx, const struct peri_file_result *result) {
   release(op);
 }
 
-static uint64_t check_max_bytes(lua_State *L) {
-  if (lua_isnoneornil(L, 2)) {
+static uint64_t check_max_bytes(lua_State *L, int options) {
+  if (lua_isnoneornil(L, options)) {
     return DEFAULT_BYTES;
   }
-  luaL_checktype(L, 2, LUA_TTABLE);
-  lua_getfield(L, 2, "max_bytes");
+  luaL_checktype(L, options, LUA_TTABLE);
+  lua_getfield(L, options, "max_bytes");
   lua_Number bytes = lua_isnil(L, -1) ? DEFAULT_BYTES : lua_tonumber(L, -1);
-  luaL_argcheck(L, bytes >= 1 && bytes <= MOST_BYTES, 2,
+  luaL_argcheck(L, bytes >= 1 && bytes <= MOST_BYTES, options,
                 "max_bytes is a number from 1 to 64 MiB");
   lua_pop(L, 1);
   return (uint64_t)bytes;
 }
 
-static int file_read(lua_State *L) {
+static int start(lua_State *L, const struct reading *asked, const char *name) {
   struct peri_vm *vm = peri_vm_of(L);
   size_t len;
   const char *path = luaL_checklstring(L, 1, &len);
-  uint64_t max_bytes = check_max_bytes(L);
 
   luaL_argcheck(L, len > 0 && len < PATH_MAX && strlen(path) == len, 1,
                 "a path is not empty, not over 4 KiB and has no NUL");
-  peri_wait_check(L, "perigee.file.read");
+  peri_wait_check(L, name);
   if (!peri_vm_config(vm)) {
     return peri_lib_fail(L, PERI_EPERM, "no `files` folders are configured");
   }
-  struct reading *op = calloc(1, sizeof(*op));
+  struct reading *op = malloc(sizeof(*op));
   if (!op) {
     return peri_lib_fail(L, PERI_ENOMEM, NULL);
   }
+  *op = *asked;
   op->loop = peri_vm_loop(vm);
   op->config = peri_config_ref(peri_vm_config(vm));
-  op->max_bytes = max_bytes;
   op->code = PERI_EPERM;
   memcpy(op->path, path, len + 1);
   op->wait.cancel = cancel;
@@ -154,8 +168,23 @@ static int file_read(lua_State *L) {
   return peri_wait_yield(L, &op->wait);
 }
 
+static int file_read(lua_State *L) {
+  struct reading asked = {.max_bytes = check_max_bytes(L, 2)};
+
+  return start(L, &asked, "perigee.file.read");
+}
+
+static int file_read_newer(lua_State *L) {
+  struct reading asked = {.max_bytes = check_max_bytes(L, 3),
+                          .compares = true,
+                          .mtime = luaL_optnumber(L, 2, -1)};
+
+  return start(L, &asked, "perigee.file.read_newer");
+}
+
 int peri_lib_file(struct lua_State *L) {
-  static const luaL_Reg functions[] = {{"read", file_read}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"read", file_read}, {"read_newer", file_read_newer}, {NULL, NULL}};
 
   lua_newtable(L);
   luaL_setfuncs(L, functions, 0);
