@@ -13,7 +13,7 @@
 #include "model/peers.h"
 #include "model/snapshot.h"
 
-enum { MESSAGE_BYTES = 4 << 20 };
+enum { MESSAGE_BYTES = 4 << 20, STREAMS = 20000 };
 
 static void on_request(void *ctx, struct peri_h2_stream *stream) {
   struct shim_door *door = ctx;
@@ -49,6 +49,8 @@ static int open_door(struct shim_worker *worker, bool mesh,
                                            .name = mesh ? "mesh" : "app",
                                            .on_request = on_request,
                                            .ctx = door};
+  // All of a crowd at once, instead of some waiting for others to end.
+  options.limits.streams_per_conn = STREAMS;
   int rc = peri_address_parse(peri_slice_of("127.0.0.1:0"), &address);
   if (rc == 0) {
     rc = peri_listener_bind(&address, -1, &door->listener, &problem);
