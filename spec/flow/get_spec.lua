@@ -7,7 +7,7 @@ describe("one sidecar", function()
   setup(function()
     sidecar.setup()
     origin = sidecar.origin()
-    perigee = sidecar.start(([[
+    local config = ([[
       return {
         workers = 2,
         listen = { app = "127.0.0.1:0", admin = "127.0.0.1:0" },
@@ -26,7 +26,8 @@ describe("one sidecar", function()
           bare = {},
         },
       }
-    ]]):gsub("%%s", origin.address))
+    ]]):gsub("%%s", origin.address)
+    perigee = sidecar.start(config)
   end)
 
   teardown(function()

@@ -44,7 +44,21 @@ return function()
     return nil, true
   end
 
+  --- libuv's handles must be closed while Lua still lives.
+  local function close_handles()
+    local uv = package.loaded.luv
+    if uv then
+      uv.walk(function(handle)
+        if not handle:is_closing() then
+          handle:close()
+        end
+      end)
+      uv.run()
+    end
+  end
+
   handler.suiteEnd = function()
+    close_handles()
     local file = assert(io.open(assert(os.getenv("PERI_COUNTS")), "w"))
     file:write(passed, " ", failed, " ", skipped, "\n")
     file:close()
