@@ -30,20 +30,27 @@ void peri_call_accept(struct peri_h2_stream *stream, uint32_t message_bytes,
 void peri_call_refuse(struct peri_h2_stream *stream, int status,
                       const char *message);
 
+/// The `:path`; empty once the caller has left.
 struct peri_slice peri_call_path(const struct peri_call *call);
+/// A request header; false when absent, or once the caller has left.
 bool peri_call_header(const struct peri_call *call, const char *name,
                       struct peri_slice *ret_value);
 /// The monotonic instant of the caller's deadline, 0 when there is none.
 uint64_t peri_call_deadline_ns(const struct peri_call *call);
+/// The loop that the call lives on.
 struct peri_loop *peri_call_loop(const struct peri_call *call);
 
 /// Tells the handler once, if the caller leaves (`PERI_ECANCELED`) or its
-/// deadline passes (`PERI_ETIMEOUT`) before the call is finished. After this
-/// callback the handler must not touch the call.
+/// deadline passes (`PERI_ETIMEOUT`; `PERI_ENOMEM` when it could not be
+/// watched) before the call is finished. After this callback the handler must
+/// not touch the call. A handler that does not ask for it still answers: the
+/// call waits for that, and the answer goes nowhere.
 void peri_call_on_cancel(struct peri_call *call,
                          void (*canceled)(void *ctx, int code), void *ctx);
 
-/// Adds a response header, before the first message. Copied.
+/// Adds a response header, before the first message. Copied. @return 0,
+/// PERI_EINVAL (messages have been sent, or no valid field), PERI_ELIMIT (16
+/// are there), PERI_ECLOSED or PERI_ENOMEM.
 int peri_call_add_header(struct peri_call *call, const char *name,
                          struct peri_slice value);
 
