@@ -8,7 +8,12 @@
 #include "base/slice.h"
 #include "rpc/library.h"
 
-enum { RECEIVE_BYTES = 64 << 20, MAX_METADATA = 32, FIXED_OPS = 6 };
+enum {
+  RECEIVE_BYTES = 64 << 20,
+  CONNECT_MS = 5000,
+  MAX_METADATA = 32,
+  FIXED_OPS = 6
+};
 
 struct peri_rpc_channel {
   struct peri_grpc grpc;
@@ -77,7 +82,8 @@ static grpc_channel *connect_to(const struct peri_grpc *grpc, const char *uri) {
       int_arg(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
       int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, RECEIVE_BYTES),
       int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100),
-      int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100),
+      // Despite its name: how long an attempt to connect may take.
+      int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_MS),
       int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500),
       text_arg(GRPC_ARG_PRIMARY_USER_AGENT_STRING, "perigee/" PERI_VERSION),
   };
