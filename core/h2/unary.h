@@ -21,7 +21,7 @@ struct peri_unary_result {
 struct peri_unary_request {
   struct peri_slice address;             // the peer
   const char *path;                      // "/groupcachepb.GroupCache/Get"
-  const struct peri_h2_field *metadata;  // may be NULL
+  const struct peri_h2_field *metadata;  // at most 23, copied; may be NULL
   size_t metadata_count;
   struct peri_slice message;  // copied
   uint64_t timeout_ms;        // 0 for none; also sent as grpc-timeout
@@ -37,5 +37,6 @@ int peri_unary_start(struct peri_h2_client *client,
                                   const struct peri_unary_result *result),
                      void *ctx, struct peri_unary **ret_unary);
 
-/// Gives it up: the stream is reset with CANCEL and `done` is never called.
+/// Gives it up: the stream is reset with CANCEL and `done` is never called. Not
+/// after `done`, which is the end of the unary.
 void peri_unary_cancel(struct peri_unary *unary);

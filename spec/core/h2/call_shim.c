@@ -137,8 +137,10 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *buf,
     stream->deferred = true;
     return NGHTTP2_ERR_DEFERRED;
   }
-  memcpy(buf, stream->body.ptr, taken);
-  peri_buffer_drop(&stream->body, taken);
+  if (taken > 0) {
+    memcpy(buf, stream->body.ptr, taken);
+    peri_buffer_drop(&stream->body, taken);
+  }
   if (stream->body.len == 0 && stream->end) {
     *data_flags |= NGHTTP2_DATA_FLAG_EOF;
   }
