@@ -77,19 +77,24 @@ static void close_door(struct shim_door *door) {
   }
 }
 
-static void *run(void *ctx) {
-  struct shim_worker *worker = ctx;
-  (void)peri_loop_run(worker->loop);
+static void close_worker(struct shim_worker *worker) {
   close_door(&worker->app);
   close_door(&worker->mesh);
   peri_cache_worker_free(worker->cache);
   peri_shim_policy_host_free(worker->host);
   peri_h2_client_free(worker->client);
-  peri_mailbox_close(worker->mailbox);
-  int rc = peri_loop_free(worker->loop);
-  if (rc < 0) {
+  if (worker->mailbox != NULL) {
+    peri_mailbox_close(worker->mailbox);
+  }
+  if (worker->loop != NULL && peri_loop_free(worker->loop) < 0) {
     abort();
   }
+}
+
+static void *run(void *ctx) {
+  struct shim_worker *worker = ctx;
+  (void)peri_loop_run(worker->loop);
+  close_worker(worker);
   return NULL;
 }
 
@@ -187,8 +192,11 @@ struct peri_shim_mesh *peri_shim_mesh_new(int nodes, int workers,
     rc = make_node(mesh, i, config, &problem);
   }
   if (rc < 0) {
-    // A spec that cannot begin; what was made so far is left as it is.
     (void)snprintf(ret_words, 500, "%s %s", peri_error_name(rc), problem.text);
+    for (int i = 0; i < nodes * workers; i++) {
+      close_worker(&mesh->nodes[i / workers].workers[i % workers]);
+    }
+    peri_shim_mesh_free(mesh);
     return NULL;
   }
   for (int i = 0; i < nodes; i++) {
@@ -284,20 +292,20 @@ bool peri_shim_mesh_busy(struct peri_shim_mesh *mesh, int node) {
 void peri_shim_mesh_stop(struct peri_shim_mesh *mesh, int number) {
   struct shim_node *node = &mesh->nodes[number];
   struct errand errands[SHIM_MAX_WORKERS];
-  if (!node->running) {
+  if (node->cache == NULL) {
     return;
   }
-  node->running = false;
-  for (int i = 0; i < mesh->worker_count; i++) {
+  for (int i = 0; node->running && i < mesh->worker_count; i++) {
     errands[i] = (struct errand){.message = {.run = run_stop},
                                  .worker = &node->workers[i]};
     if (peri_mailbox_post(node->workers[i].mailbox, &errands[i].message) < 0) {
       abort();
     }
   }
-  for (int i = 0; i < mesh->worker_count; i++) {
+  for (int i = 0; node->running && i < mesh->worker_count; i++) {
     pthread_join(node->workers[i].thread, NULL);
   }
+  node->running = false;
   peri_cache_free(node->cache);
   node->cache = NULL;
 }

@@ -66,6 +66,9 @@ struct peri_shim_policy *peri_shim_policy_new(const char (*addresses)[64],
 }
 
 void peri_shim_policy_free(struct peri_shim_policy *policy) {
+  if (policy == NULL) {
+    return;
+  }
   pthread_mutex_destroy(&policy->lock);
   free(policy);
 }
@@ -251,5 +254,7 @@ struct peri_policy_host *peri_shim_policy_host(struct peri_shim_policy *policy,
 }
 
 void peri_shim_policy_host_free(struct peri_policy_host *host) {
-  free(PERI_CONTAINER_OF(host, struct host, vtable));
+  if (host != NULL) {
+    free(PERI_CONTAINER_OF(host, struct host, vtable));
+  }
 }
