@@ -1,0 +1,81 @@
+local proc = require("spec.support.proc")
+local sidecar = require("spec.support.sidecar")
+
+describe("the admin page", function()
+  local car
+
+  setup(function()
+    sidecar.folder = proc.folder()
+    car = sidecar.start('return { workers = 1, listen = { app = "127.0.0.1:0", admin = "127.0.0.1:0" }, groups = { g = {} } }')
+  end)
+
+  teardown(function()
+    car:stop()
+    sidecar.teardown()
+  end)
+
+  --- What comes back for raw bytes until the page closes the connection.
+  local function raw(bytes)
+    local socket = proc.connect(car.admin)
+    socket.send(bytes)
+    socket.await("the end of the connection", function()
+      return socket.closed
+    end)
+    local got = socket.got
+    socket.close()
+    return got
+  end
+
+  local function get(path, more)
+    return ("GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n"):format(path, more or "Connection: close\r\n")
+  end
+
+  it("says that the sidecar lives and is ready", function()
+    for _, word in ipairs({ "live", "ready" }) do
+      local status, body = proc.http("GET", car.admin, "/" .. word)
+      assert.same({ 200, word .. "\n" }, { status, body })
+    end
+  end)
+
+  it("shows metrics as Prometheus wants them", function()
+    local status, body, head = proc.http("GET", car.admin, "/metrics")
+    assert.equal(200, status)
+    assert.truthy(head:lower():find("content-type: text/plain; version=0.0.4", 1, true), head)
+    assert.truthy(body:find('perigee_build_info{version="', 1, true))
+    assert.truthy(body:find("\nprocess_resident_memory_bytes ", 1, true))
+    assert.equal(200, (proc.http("HEAD", car.admin, "/metrics")))
+  end)
+
+  it("knows nothing else", function()
+    local status, body = proc.http("GET", car.admin, "/")
+    assert.equal(404, status)
+    assert.truthy(body:find("/metrics", 1, true))
+    local refused, _, head = proc.http("DELETE", car.admin, "/live")
+    assert.equal(405, refused)
+    assert.truthy(head:find("GET, HEAD", 1, true))
+    assert.truthy(raw("POST /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"):find("^HTTP/1.1 405"))
+  end)
+
+  it("keeps connections alive", function()
+    local got = raw(get("/live", "") .. get("/ready", "") .. get("/live"))
+    local _, answers = got:gsub("HTTP/1.1 200 OK", "")
+    assert.equal(3, answers)
+  end)
+
+  it("survives garbage and crowds", function()
+    raw("\0\255\1 nonsense\r\n\r\n")
+    raw("GET /" .. ("x"):rep(20000) .. " HTTP/1.1\r\n\r\n")
+    local sockets = {}
+    for i = 1, 80 do
+      sockets[i] = proc.connect(car.admin)
+      sockets[i].send("GET /live HT")
+    end
+    for i = 1, 80 do
+      sockets[i].close()
+    end
+    proc.await("an answer", 5000, function()
+      local got = raw(get("/live"))
+      return got:find("200 OK", 1, true)
+    end)
+  end)
+end)
