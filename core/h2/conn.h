@@ -54,6 +54,7 @@ struct peri_h2_conn {
   bool retired;  // takes no new streams, ends with the last one
   bool pinging;  // our keepalive PING is not answered yet
   bool paused;   // reading is paused
+  bool spoke;    // HEADERS or DATA have left since the peer's last PING
   struct peri_h2_rates rates;
   uint64_t opened_ns;
   uint64_t idle_ns;      // since when it has no stream

@@ -16,8 +16,9 @@ struct peri_h2_limits {
                                  // pauses; 4 MiB
   uint32_t message_bytes;        // one gRPC message, decompressed; 4 MiB
   uint32_t
-      settings_per_s;     // SETTINGS frames; 32, then GOAWAY ENHANCE_YOUR_CALM
-  uint32_t pings_per_s;   // PING frames; 32
+      settings_per_s;  // SETTINGS frames; 32, then GOAWAY ENHANCE_YOUR_CALM
+  uint32_t
+      pings_per_s;  // PING frames that no HEADERS or DATA of ours preceded; 32
   uint32_t resets_per_s;  // streams the peer resets (rapid reset,
                           // CVE-2023-44487); 200
   uint32_t handshake_ms;  // for preface and SETTINGS (half-open peers); 10 s

@@ -91,6 +91,7 @@ static int frame_sent(nghttp2_session *session, const nghttp2_frame *frame,
   if (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) {
     return 0;
   }
+  conn->spoke = true;
   bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
   if (!end && !conn->hub->setup.client) {
     return 0;
@@ -213,12 +214,38 @@ static int submit_settings(struct peri_h2_conn *conn) {
   return rc == 0 ? 0 : PERI_ENOMEM;
 }
 
+static void *lend(size_t bytes, void *ctx) {
+  return peri_slab_alloc(ctx, bytes);
+}
+
+static void *lend_zeroed(size_t count, size_t bytes, void *ctx) {
+  size_t total = 0;
+  if (__builtin_mul_overflow(count, bytes, &total)) {
+    return NULL;
+  }
+  void *block = peri_slab_alloc(ctx, total);
+  return block != NULL ? memset(block, 0, total) : NULL;
+}
+
+static void *resize(void *block, size_t bytes, void *ctx) {
+  return peri_slab_realloc(ctx, block, bytes);
+}
+
+static void take_back(void *block, void *ctx) {
+  peri_slab_free(ctx, block);
+}
+
 int peri_h2_session_start(struct peri_h2_conn *conn) {
   struct peri_h2_hub *hub = conn->hub;
+  nghttp2_mem mem = {.mem_user_data = &hub->slab,
+                     .malloc = lend,
+                     .free = take_back,
+                     .calloc = lend_zeroed,
+                     .realloc = resize};
   int rc = hub->setup.client
-               ? nghttp2_session_client_new2(&conn->session, hub->callbacks,
-                                             conn, hub->option)
-               : nghttp2_session_server_new2(&conn->session, hub->callbacks,
-                                             conn, hub->option);
+               ? nghttp2_session_client_new3(&conn->session, hub->callbacks,
+                                             conn, hub->option, &mem)
+               : nghttp2_session_server_new3(&conn->session, hub->callbacks,
+                                             conn, hub->option, &mem);
   return rc == 0 ? submit_settings(conn) : PERI_ENOMEM;
 }

@@ -154,7 +154,12 @@ static void header_block_came(struct peri_h2_conn *conn,
 
 static void ping_came(struct peri_h2_conn *conn, const nghttp2_frame *frame) {
   if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
-    (void)peri_h2_conn_allow(conn, PERI_FLOOD_PING);
+    // gRPC clients measure the path with a PING for what they receive; only
+    // those that nothing of ours called for are counted.
+    if (!conn->spoke) {
+      (void)peri_h2_conn_allow(conn, PERI_FLOOD_PING);
+    }
+    conn->spoke = false;
     return;
   }
   conn->pinging = false;

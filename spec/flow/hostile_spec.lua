@@ -56,7 +56,7 @@ describe("a hostile or broken peer", function()
     car = sidecar.start([[return {
       workers = 1,
       listen = { app = "127.0.0.1:0", admin = "127.0.0.1:0" },
-      limits = { handshake = "400ms", idle = "2s", streams_per_conn = 100, header_list = "16KiB", settings_per_s = 32, pings_per_s = 32, resets_per_s = 100 },
+      limits = { handshake = "400ms", idle = "2s", streams_per_conn = 100, header_list_bytes = "16KiB", settings_per_s = 32, pings_per_s = 32, resets_per_s = 100 },
       groups = { g = { fallback = { "static_reply", value = "v" } } },
     }]])
   end)
@@ -128,8 +128,8 @@ describe("a hostile or broken peer", function()
 
   it("is told which encodings are understood", function()
     local curl = proc.run("/usr/bin/curl", { "-sS", "-i", "--http2-prior-knowledge", "-X", "POST", "-H", "content-type: application/grpc", "-H", "te: trailers", "-H", "grpc-encoding: snappy", "--data-binary", "x", "http://" .. car.app .. get })
-    assert.truthy(curl.out:find("grpc-status: 12", 1, true), curl.out)
-    assert.truthy(curl.out:find("grpc-accept-encoding: [%w,-]*gzip"), curl.out)
+    assert.truthy(curl.out:find("grpc-status: 12", 1, true), curl.out .. curl.err)
+    assert.truthy(curl.out:find("grpc%-accept%-encoding: [%w,-]*gzip"), curl.out)
   end)
 
   local function status(bytes)
@@ -145,7 +145,9 @@ describe("a hostile or broken peer", function()
     assert.truthy(status("") ~= "0")
     assert.truthy(status(message .. message) ~= "0")
     assert.equal("8", (status("\0\127\255\255\255")))
-    assert.equal("8", (status(f.message(("x"):rep(4 * 1024 * 1024 + 1)))))
+    local file = sidecar.folder .. "/large"
+    proc.write(file, ("x"):rep(4 * 1024 * 1024 + 1))
+    assert.equal("ResourceExhausted", car:call({ verb = "raw", path = get, ["body-file"] = file }).code)
     assert.truthy(status(f.message("\31\139garbage", 1)) ~= "0")
     assert.truthy(status(f.message("x", 7)) ~= "0")
   end)
@@ -207,6 +209,21 @@ describe("a hostile or broken peer", function()
     end
     socket.send(table.concat(bytes))
     proc.watch(100)
+    socket.close()
+  end)
+
+  it("may send a PING for each answer, as gRPC clients do", function()
+    local socket = proc.connect(car.app)
+    socket.send(hello)
+    for i = 0, 99 do
+      local id = i * 2 + 1
+      socket.send(call(id) .. f.frame(f.PING, 0, 0, "12345678"))
+      socket.await("an answer", function()
+        return socket.closed or f.seen(socket.got, f.DATA, id)
+      end)
+    end
+    assert.is_false(socket.closed)
+    assert.is_nil(f.seen(socket.got, f.GOAWAY))
     socket.close()
   end)
 

@@ -18,11 +18,13 @@ describe("for a long time", function()
         node = { address = "127.0.0.1:SELF" },
         listen = { app = "127.0.0.1:0", mesh = "127.0.0.1:SELF", admin = "127.0.0.1:0" },
         registry = { kind = "static", services = { GroupCache = {
-          { address = "127.0.0.1:A" }, { address = "127.0.0.1:B" }, { address = "127.0.0.1:C" } } } },
+          { address = "127.0.0.1:PORT1" }, { address = "127.0.0.1:PORT2" }, { address = "127.0.0.1:PORT3" } } } },
         groups = { g = { bytes = "4MiB", ttl = "200ms", peer_timeout = "1s",
           fallback = { "http_origin", url = "http://ORIGIN/value/{key}" } } },
       }
-    ]]):gsub("SELF", self):gsub("A\"", ports[1] .. '"'):gsub("B\"", ports[2] .. '"'):gsub("C\"", ports[3] .. '"'):gsub("ORIGIN", origin.address)
+    ]]):gsub("SELF", self):gsub("PORT(%d)", function(i)
+      return ports[tonumber(i)]
+    end):gsub("ORIGIN", origin.address)
   end
 
   local function resident(car)
