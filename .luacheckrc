@@ -6,3 +6,5 @@ self = false
 files["spec"] = { std = "+busted", max_line_length = false }
 -- Type notes declare functions without bodies.
 files["lua/perigee/_meta"] = { ignore = { "211", "212", "221", "241" } }
+-- What a configuration has at hand.
+files["examples"] = { read_globals = { "env", "secret_file" } }

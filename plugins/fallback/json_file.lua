@@ -82,7 +82,7 @@ return policy.fallback({
     return { options = options, fields = fields, next_ms = 0 }
   end,
   fetch = function(self, request)
-    if clock.now_ms() >= self.next_ms then
+    if not self.index or clock.now_ms() >= self.next_ms then
       local ok, err, name = refresh(self)
       if not ok and not self.index then
         return nil, err, name

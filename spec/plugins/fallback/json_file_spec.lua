@@ -1,0 +1,93 @@
+local support = require("spec.plugins.support")
+local s = support.s
+
+describe("the fallback json_file", function()
+  local script, folder
+
+  before_each(function()
+    folder = s.folder()
+    script = support.script(('"files":["%s","/usr/share/iso-codes"]'):format(folder))
+  end)
+  after_each(function()
+    script:close()
+    s.clean()
+  end)
+
+  local function make(members)
+    return assert(script:fallback("json_file", ('{"path":"data.json",%s}'):format(members)))
+  end
+
+  local function write(text)
+    s.write(folder .. "/data.json", text)
+  end
+
+  it("serves the countries of iso-codes", function()
+    local countries = assert(script:fallback(
+      "json_file",
+      '{"path":"/usr/share/iso-codes/json/iso_3166-1.json","rows":"3166-1","key":["alpha_2","alpha_3"]}'
+    ))
+    local got = script:fetch(countries, "NZ")
+    assert.equal(0, got.code, got.text)
+    assert.matches('"name":"New Zealand"', got.value)
+    assert.equal(got.value, script:fetch(countries, "NZL").value)
+    assert.matches('"Japan"', script:fetch(countries, "JP").value)
+    assert.equal(s.ENOTFOUND, script:fetch(countries, "XX").code)
+  end)
+
+  it("finds rows by a dotted path, in arrays and objects", function()
+    write('{"a":{"b":[{"id":1,"x":"one"},{"id":"two","x":null}]}}')
+    local rows = make('"rows":"a.b","key":"id"')
+    assert.equal('{"id":1,"x":"one"}', script:fetch(rows, "1").value)
+    assert.equal('{"id":"two","x":null}', script:fetch(rows, "two").value)
+    write('{"k":{"x":1},"l":"text","m":[]}')
+    local names = make('"rows":""')
+    assert.equal('{"x":1}', script:fetch(names, "k").value)
+    assert.equal('"text"', script:fetch(names, "l").value)
+    assert.equal("[]", script:fetch(names, "m").value)
+    assert.equal(s.ENOTFOUND, script:fetch(names, "n").code)
+  end)
+
+  it("sees a new file when it looks again", function()
+    write('{"k":"old"}')
+    local often, seldom = make('"refresh":"0"'), make('"refresh":"1h"')
+    assert.equal('"old"', script:fetch(often, "k").value)
+    assert.equal('"old"', script:fetch(seldom, "k").value)
+    write('{"k":"new"}')
+    os.execute(("touch -d '2001-02-03' '%s/data.json'"):format(folder))
+    assert.equal('"new"', script:fetch(often, "k").value)
+    assert.equal('"old"', script:fetch(seldom, "k").value)
+  end)
+
+  it("keeps what it has when the file breaks", function()
+    write('{"k":"old"}')
+    local often = make('"refresh":"0"')
+    assert.equal('"old"', script:fetch(often, "k").value)
+    write('{"k":')
+    os.execute(("touch -d '2001-02-03' '%s/data.json'"):format(folder))
+    assert.equal('"old"', script:fetch(often, "k").value)
+    os.remove(folder .. "/data.json")
+    assert.equal('"old"', script:fetch(often, "k").value)
+  end)
+
+  it("fails, and does not say not-found, without a usable file", function()
+    local rows = make('"rows":"a.b"')
+    local got = script:fetch(rows, "k")
+    assert.equal(s.EIO, got.code)
+    assert.matches("there is no file data.json", got.text, 1, true)
+    write("[1,")
+    assert.equal(s.EINVAL, script:fetch(rows, "k").code)
+    write('{"a":5}')
+    got = script:fetch(rows, "k")
+    assert.equal(s.EINVAL, got.code)
+    assert.matches('no rows at "a.b"', got.text, 1, true)
+    local outside = assert(script:fallback("json_file", '{"path":"/etc/hostname"}'))
+    assert.matches("^EPERM", script:fetch(outside, "k").text)
+  end)
+
+  it("refuses a key that is no name", function()
+    local made, code, words = script:fallback("json_file", '{"path":"x","key":5}')
+    assert.is_nil(made)
+    assert.equal(s.ECONFIG, code)
+    assert.matches("key: ", words, 1, true)
+  end)
+end)

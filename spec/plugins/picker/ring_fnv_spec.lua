@@ -1,0 +1,40 @@
+local support = require("spec.plugins.support")
+
+describe("the picker ring_fnv", function()
+  local script
+  before_each(function()
+    script = support.script()
+  end)
+  after_each(function()
+    script:close()
+    support.s.clean()
+  end)
+
+  it("takes replicas", function()
+    local owner = support.picker(script, "ring_fnv", '{"replicas":512}', { "10.0.0.1:1", "10.0.0.2:1" })
+    local shares = support.shares(owner, 2000)
+    assert.near(1000, shares["10.0.0.1:1"], 200)
+  end)
+
+  it("honours weights", function()
+    local owner = support.picker(script, "ring_fnv", "{}", { "10.0.0.1:1", "10.0.0.2:1" }, { 1, 3 })
+    local shares = support.shares(owner, 4000)
+    assert.near(3, shares["10.0.0.2:1"] / shares["10.0.0.1:1"], 3 * 0.6)
+  end)
+
+  it("has the same owners on every node, whatever the order of peers", function()
+    local one = support.picker(script, "ring_fnv", "{}", { "10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1" })
+    local other = support.picker(script, "ring_fnv", "{}", { "10.0.0.3:1", "10.0.0.1:1", "10.0.0.2:1" })
+    for i = 1, 500 do
+      assert.equal(one("key-" .. i), other("key-" .. i))
+    end
+  end)
+
+  it("survives the departure of all peers", function()
+    local picker = assert(script:picker("ring_fnv", "{}"))
+    assert.equal(0, support.s.C.script_shim_update(picker, support.peers({})))
+    assert.equal(support.s.ESCRIPT, (script:pick(picker, "Tom")))
+    assert.equal(0, support.s.C.script_shim_update(picker, support.peers({ "10.0.0.1:1" })))
+    assert.same({ 0, 0 }, { script:pick(picker, "Tom") })
+  end)
+end)
