@@ -1,0 +1,57 @@
+local proc = require("spec.support.proc")
+local sidecar = require("spec.support.sidecar")
+
+describe("perigee check", function()
+  local file
+
+  setup(function()
+    sidecar.folder = proc.folder()
+    file = sidecar.folder .. "/perigee.lua"
+  end)
+
+  teardown(function()
+    sidecar.teardown()
+  end)
+
+  local function check(text, options)
+    proc.write(file, text)
+    return proc.run(sidecar.binary, { "check", "--config", file }, options)
+  end
+
+  it("says what it found", function()
+    local got = check('return { groups = { a = {}, b = { picker = "maglev", fallback = { "static_reply", value = "v" } } } }')
+    assert.equal(0, got.code, got.err)
+    assert.equal(file .. ": fine, 2 groups and 0 services\n", got.out)
+  end)
+
+  it("names what is wrong", function()
+    for text, words in pairs({
+      ["return {"] = ":1:",
+      ["return { grops = {} }"] = 'did you mean "groups"',
+      ['return { groups = { g = { fallback = "no_such" } } }'] = "no_such",
+      ['return { groups = { g = { picker = "ring_crc3" } } }'] = "ring_crc3",
+      ['return { groups = { g = { fallback = { "static_reply", valeu = "x" } } } }'] = "valeu",
+    }) do
+      local got = check(text)
+      assert.equal(2, got.code)
+      assert.equal("", got.out)
+      assert.truthy(got.err:find(words, 1, true), got.err)
+      assert.truthy(got.err:find("perigee.lua", 1, true), got.err)
+    end
+  end)
+
+  it("names a file that is not there", function()
+    local got = proc.run(sidecar.binary, { "check", "--config", "/no/such.lua" })
+    assert.equal(2, got.code)
+    assert.truthy(got.err:find("/no/such.lua", 1, true))
+    local default = proc.run(sidecar.binary, { "check" }, { cwd = "/" })
+    assert.equal(2, default.code)
+    assert.truthy(default.err:find("perigee.lua", 1, true))
+  end)
+
+  it("ends with 1 when the program's own files are missing", function()
+    local got = check("return {}", { env = { PERIGEE_DATA = "/nowhere" } })
+    assert.equal(1, got.code)
+    assert.truthy(got.err:find("/nowhere", 1, true))
+  end)
+end)
