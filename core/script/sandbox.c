@@ -141,6 +141,14 @@ static void wrap(lua_State *L, const char *name, lua_CFunction wrapper,
   lua_setfield(L, -2, name);
 }
 
+// Pushes what the Lua text returns.
+static void push_lua(lua_State *L, const char *source, const char *name) {
+  if (luaL_loadbuffer(L, source, strlen(source), name) != 0) {
+    lua_error(L);
+  }
+  lua_call(L, 0, 1);
+}
+
 static void open_table(lua_State *L) {
   static const char less[] = "return function(a, b) return a < b end";
 
@@ -150,10 +158,7 @@ static void open_table(lua_State *L) {
   wrap(L, "remove", count_table, true);
   wrap(L, "concat", concat, false);
   lua_getfield(L, -1, "sort");
-  if (luaL_loadbuffer(L, less, sizeof(less) - 1, "=less") != 0) {
-    lua_error(L);
-  }
-  lua_call(L, 0, 1);
+  push_lua(L, less, "=less");
   lua_pushcclosure(L, sort, 2);
   lua_setfield(L, -2, "sort");
   lua_pop(L, 1);
@@ -186,6 +191,18 @@ static void open_os(lua_State *L) {
   wrap(L, "date", count_text, false);
 }
 
+// The builtin calls its handler where the error happened; for one raised by the
+// hook that is inside the hook, where nothing could end the handler.
+static const char safe_xpcall[] =
+    "local pcall = pcall\n"
+    "local function finish(handler, ok, ...)\n"
+    "  if ok then return true, ... end\n"
+    "  return false, handler((...))\n"
+    "end\n"
+    "return function(body, handler, ...)\n"
+    "  return finish(handler, pcall(body, ...))\n"
+    "end\n";
+
 void peri_sandbox_open(struct lua_State *L, bool with_require) {
   open_library(L, "", luaopen_base);
   open_library(L, LUA_STRLIBNAME, luaopen_string);
@@ -199,6 +216,8 @@ void peri_sandbox_open(struct lua_State *L, bool with_require) {
   lua_pushvalue(L, LUA_GLOBALSINDEX);
   strip(L, base_names);
   wrap(L, "tonumber", count_text, false);
+  push_lua(L, safe_xpcall, "=xpcall");
+  lua_setfield(L, -2, "xpcall");
   lua_pushcfunction(L, print);
   lua_setfield(L, -2, "print");
   peri_chunk_open(L, with_require);

@@ -109,9 +109,8 @@ int peri_vm_new(const struct peri_vm_options *options,
   if (!vm) {
     return PERI_ENOMEM;
   }
-  vm->cap_bytes =
-      options->memory_bytes ? options->memory_bytes : PERI_VM_MEMORY_BYTES;
-  vm->collect_bytes = vm->cap_bytes / 2;
+  // The engine does not survive running out of memory in lua_newstate().
+  vm->cap_bytes = SIZE_MAX;
   vm->loop = options->loop;
   vm->config = options->config;
   vm->metrics = options->metrics;
@@ -127,6 +126,9 @@ int peri_vm_new(const struct peri_vm_options *options,
   if (!vm->L) {
     goto fail_vm;
   }
+  vm->cap_bytes =
+      options->memory_bytes ? options->memory_bytes : PERI_VM_MEMORY_BYTES;
+  vm->collect_bytes = vm->cap_bytes / 2;
   // A hook does not fire inside compiled traces, so nothing is compiled.
   luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
   lua_gc(vm->L, LUA_GCSETPAUSE, GC_PAUSE);

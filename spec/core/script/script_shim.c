@@ -1,0 +1,336 @@
+#include "script/script_shim.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/container.h"
+#include "base/json.h"
+#include "base/metrics.h"
+#include "base/slice.h"
+#include "loop/loop.h"
+#include "loop/timer.h"
+#include "model/config.h"
+#include "model/peers.h"
+#include "script/instance.h"
+#include "script/lib.h"
+#include "script/state.h"
+#include "script/wait.h"
+
+struct peri_vm *script_shim_vm(size_t memory_bytes, const char *lua_dir,
+                               const char *plugins_dir) {
+  struct peri_vm_options options = {.kind = "picker",
+                                    .name = "spec",
+                                    .lua_dir = lua_dir,
+                                    .plugins_dir = plugins_dir,
+                                    .memory_bytes = memory_bytes};
+  struct peri_vm *vm = NULL;
+
+  return peri_vm_new(&options, &vm) == 0 ? vm : NULL;
+}
+
+struct eval {
+  const char *text;
+  char *ret_text;
+  size_t capacity;
+};
+
+static int eval(lua_State *L, void *ctx) {
+  const struct eval *job = ctx;
+
+  if (luaL_loadbuffer(L, job->text, strlen(job->text), "=eval") != 0) {
+    lua_error(L);
+  }
+  lua_call(L, 0, 1);
+  lua_getglobal(L, "tostring");
+  lua_insert(L, -2);
+  lua_call(L, 1, 1);
+  snprintf(job->ret_text, job->capacity, "%s", lua_tostring(L, -1));
+  return 0;
+}
+
+int script_shim_eval(struct peri_vm *vm, const char *text, uint64_t steps,
+                     uint64_t time_ns, bool loading, char *ret_text,
+                     size_t capacity) {
+  struct eval job = {text, ret_text, capacity};
+  struct peri_vm_budget budget = {steps, time_ns};
+
+  vm->loading = loading;
+  int rc = peri_vm_run(vm, eval, &job, budget);
+  vm->loading = false;
+  if (rc < 0) {
+    snprintf(ret_text, capacity, "%s", peri_vm_failure(vm));
+  }
+  return rc;
+}
+
+uint64_t script_shim_eval_ns(struct peri_vm *vm, const char *text,
+                             uint64_t steps, uint64_t time_ns) {
+  char out[256];
+  uint64_t start = peri_clock_mono_ns();
+
+  script_shim_eval(vm, text, steps, time_ns, false, out, sizeof(out));
+  return peri_clock_mono_ns() - start;
+}
+
+static void notice(void *ctx, const char *text) {
+  struct script_shim *shim = ctx;
+
+  shim->notices++;
+  snprintf(shim->notice, sizeof(shim->notice), "%s", text);
+}
+
+static int make_config(struct script_shim *shim, const char *json,
+                       struct peri_problem *problem) {
+  struct peri_json *tree = NULL;
+  struct peri_slice none = {NULL, 0};
+
+  int rc = peri_json_parse(peri_slice_of(json), &tree, problem);
+  if (rc == 0) {
+    rc = peri_config_build("/spec.lua", none, tree, &shim->config, problem);
+  }
+  peri_json_unref(tree);
+  return rc;
+}
+
+struct script_shim *script_shim_new(const char *config, const char *lua_dir,
+                                    const char *plugins_dir,
+                                    struct peri_problem *ret_problem) {
+  struct script_shim *shim = calloc(1, sizeof(*shim));
+
+  if (make_config(shim, config, ret_problem) < 0) {
+    free(shim);
+    return NULL;
+  }
+  peri_loop_new(&shim->loop);
+  shim->metrics = peri_metrics_new();
+  struct peri_script_options options = {.loop = shim->loop,
+                                        .config = shim->config,
+                                        .metrics = shim->metrics,
+                                        .lua_dir = lua_dir,
+                                        .plugins_dir = plugins_dir,
+                                        .notice = notice,
+                                        .notice_ctx = shim};
+  peri_script_new(&options, &shim->script, ret_problem);
+  shim->host = peri_script_host(shim->script);
+  return shim;
+}
+
+bool script_shim_free(struct script_shim *shim) {
+  bool empty = peri_list_empty(peri_script_policies(shim->script));
+
+  peri_script_free(shim->script);
+  bool closed = peri_loop_free(shim->loop) == 0;
+  peri_metrics_free(shim->metrics);
+  peri_config_unref(shim->config);
+  free(shim);
+  return empty && closed;
+}
+
+struct sleeper {
+  struct peri_wait wait;
+  struct peri_timer *timer;
+  struct script_shim *shim;
+  bool badly;
+  char result[64];
+};
+
+static int push_result(lua_State *L, void *ctx) {
+  const struct sleeper *sleeper = ctx;
+
+  if (sleeper->badly) {
+    luaL_error(L, "slept badly");
+  }
+  lua_pushstring(L, sleeper->result);
+  return 1;
+}
+
+static void wake(void *ctx) {
+  struct sleeper *sleeper = ctx;
+
+  peri_timer_free(sleeper->timer);
+  peri_wait_done(&sleeper->wait, push_result, sleeper);
+  free(sleeper);
+}
+
+static void cancel_sleep(struct peri_wait *wait) {
+  struct sleeper *sleeper = PERI_CONTAINER_OF(wait, struct sleeper, wait);
+
+  sleeper->shim->cancels++;
+  peri_timer_free(sleeper->timer);
+  free(sleeper);
+}
+
+static int sleep_for(lua_State *L) {
+  lua_Integer ms = luaL_checkinteger(L, 1);
+  const char *result = luaL_optstring(L, 2, "slept");
+
+  peri_wait_check(L, "sleep");
+  struct sleeper *sleeper = calloc(1, sizeof(*sleeper));
+  snprintf(sleeper->result, sizeof(sleeper->result), "%s", result);
+  sleeper->shim = lua_touserdata(L, lua_upvalueindex(1));
+  sleeper->badly = lua_toboolean(L, lua_upvalueindex(2));
+  sleeper->wait.cancel = cancel_sleep;
+  peri_timer_new(peri_vm_loop(peri_vm_of(L)), wake, sleeper, &sleeper->timer);
+  peri_timer_start(sleeper->timer, (uint64_t)ms, 0);
+  return peri_wait_yield(L, &sleeper->wait);
+}
+
+static int add_sleepers(lua_State *L, void *ctx) {
+  lua_pushlightuserdata(L, ctx);
+  lua_pushboolean(L, false);
+  lua_pushcclosure(L, sleep_for, 2);
+  lua_setglobal(L, "sleep");
+  lua_pushlightuserdata(L, ctx);
+  lua_pushboolean(L, true);
+  lua_pushcclosure(L, sleep_for, 2);
+  lua_setglobal(L, "sleep_badly");
+  return 0;
+}
+
+int script_shim_sleepers(struct script_shim *shim) {
+  struct peri_list *head = peri_script_policies(shim->script);
+  struct peri_vm_budget budget = {1000000, 1000000000};
+
+  for (struct peri_list *at = head->next; at != head; at = at->next) {
+    struct peri_policy *policy =
+        PERI_CONTAINER_OF(at, struct peri_policy, link);
+    int rc = peri_vm_run(policy->vm, add_sleepers, shim, budget);
+    if (rc < 0) {
+      return rc;
+    }
+  }
+  return 0;
+}
+
+struct peri_peers *script_shim_peers(const char *const *addresses, size_t count,
+                                     const char *self) {
+  struct peri_endpoint_init inits[64] = {{{NULL, 0}, {NULL, 0}, 0, NULL}};
+  struct peri_json *metadata = NULL;
+  struct peri_peers *peers = NULL;
+
+  peri_json_parse(peri_slice_of("{\"rack\":\"r1\",\"tags\":[1,2]}"), &metadata,
+                  NULL);
+  for (size_t i = 0; i < count && i < 64; i++) {
+    inits[i].address = peri_slice_of(addresses[i]);
+    inits[i].zone = peri_slice_of("zone-a");
+    inits[i].weight = (uint32_t)i + 1;
+    inits[i].metadata = metadata;
+  }
+  peri_peers_new("orders", inits, count, peri_slice_of(self), &peers, NULL);
+  peri_json_unref(metadata);
+  return peers;
+}
+
+static void done(void *ctx, const struct peri_fetch_result *result) {
+  struct script_outcome *outcome = ctx;
+
+  outcome->calls++;
+  outcome->code = result->code;
+  outcome->ttl_ns = result->ttl_ns;
+  outcome->negative_ttl_ns = result->negative_ttl_ns;
+  outcome->value_len = result->value.len;
+  size_t kept = result->value.len < 256 ? result->value.len : 256;
+  if (kept > 0) {
+    memcpy(outcome->value, result->value.ptr, kept);
+  }
+  snprintf(outcome->text, sizeof(outcome->text), "%.*s", (int)result->text.len,
+           result->text.ptr ? result->text.ptr : "");
+  if (outcome->free_me) {
+    outcome->free_me->free(outcome->free_me);
+  }
+}
+
+int script_shim_fetch(struct peri_fallback *fallback, const char *key,
+                      const char *cause, const char *peer, uint64_t timeout_ms,
+                      struct script_outcome *outcome,
+                      struct peri_fetch **ret_fetch) {
+  struct peri_fetch_request request = {.group = peri_slice_of("countries"),
+                                       .key = peri_slice_of(key),
+                                       .cause = cause,
+                                       .peer = peri_slice_of(peer),
+                                       .timeout_ms = timeout_ms};
+
+  return fallback->fetch(fallback, &request, done, outcome, ret_fetch);
+}
+
+void script_shim_wait(struct script_shim *shim,
+                      const struct script_outcome *outcome, uint64_t max_ms) {
+  uint64_t end = peri_clock_mono_ns() + max_ms * 1000000u;
+
+  while (outcome->calls == 0 && peri_clock_mono_ns() < end) {
+    peri_loop_step(shim->loop, 5);
+  }
+}
+
+static struct peri_policy_ref make_ref(const char *name, const char *options,
+                                       struct peri_json **ret_json) {
+  struct peri_policy_ref ref = {name, NULL};
+
+  *ret_json = NULL;
+  if (options) {
+    peri_json_parse(peri_slice_of(options), ret_json, NULL);
+    ref.options = *ret_json;
+  }
+  return ref;
+}
+
+int script_shim_picker(struct script_shim *shim, const char *name,
+                       const char *options, struct peri_picker **ret_picker,
+                       struct peri_problem *ret_problem) {
+  struct peri_json *json = NULL;
+  struct peri_policy_ref ref = make_ref(name, options, &json);
+
+  int rc = shim->host->picker(shim->host, &ref, ret_picker, ret_problem);
+  peri_json_unref(json);
+  return rc;
+}
+
+int script_shim_fallback(struct script_shim *shim, const char *name,
+                         const char *options,
+                         struct peri_fallback **ret_fallback,
+                         struct peri_problem *ret_problem) {
+  struct peri_json *json = NULL;
+  struct peri_policy_ref ref = make_ref(name, options, &json);
+
+  int rc = shim->host->fallback(shim->host, &ref, ret_fallback, ret_problem);
+  peri_json_unref(json);
+  return rc;
+}
+
+int script_shim_update(struct peri_picker *picker, struct peri_peers *peers) {
+  return picker->update(picker, peers);
+}
+
+int script_shim_pick(struct peri_picker *picker, const char *key,
+                     size_t *ret_index) {
+  return picker->pick(picker, peri_slice_of(key), ret_index);
+}
+
+double script_shim_pick_ns(struct peri_picker *picker, const char *key,
+                           int rounds) {
+  struct peri_slice slice = peri_slice_of(key);
+  size_t index = 0;
+  uint64_t start = peri_clock_mono_ns();
+
+  for (int i = 0; i < rounds; i++) {
+    picker->pick(picker, slice, &index);
+  }
+  return (double)(peri_clock_mono_ns() - start) / rounds;
+}
+
+void script_shim_cancel(struct peri_fallback *fallback,
+                        struct peri_fetch *fetch) {
+  fallback->cancel(fallback, fetch);
+}
+
+void script_shim_free_picker(struct peri_picker *picker) {
+  picker->free(picker);
+}
+
+void script_shim_free_fallback(struct peri_fallback *fallback) {
+  fallback->free(fallback);
+}

@@ -1,0 +1,176 @@
+--- What the specs of this room share: policy files in a folder of their own, a
+--- script on a loop, and its calls.
+local assert = require("luassert")
+local cffi = require("spec.support.ffi")
+
+local C, ffi = cffi.load({
+  "base/error.h",
+  "base/json.h",
+  "base/metrics.h",
+  "loop/loop.h",
+  "model/peers.h",
+  "script/vm.h",
+  "script/lib.h",
+  "script/script.h",
+  "script/script_shim.h",
+})
+
+local M = { C = C, ffi = ffi, cffi = cffi }
+
+local function shell(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read("*a")
+  pipe:close()
+  return text
+end
+
+--- A new folder; M.clean() removes all of them.
+local folders = {}
+function M.folder()
+  local path = shell("mktemp -d"):gsub("%s+$", "")
+  folders[#folders + 1] = path
+  return path
+end
+
+function M.clean()
+  for _, path in ipairs(folders) do
+    shell("rm -rf '" .. path .. "'")
+  end
+  folders = {}
+end
+
+function M.write(path, text)
+  shell("mkdir -p '" .. path:match("^(.*)/") .. "'")
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+  return path
+end
+
+-- VMs -----------------------------------------------------------------------
+
+local out = ffi.new("char[?]", 8192)
+
+--- Evaluates Lua text in a VM. Returns the code and tostring() of the result.
+function M.eval(vm, text, steps, time_ms, loading)
+  local code = C.script_shim_eval(vm, text, steps or 1e7, (time_ms or 2000) * 1e6, loading or false, out, 8192)
+  return code, ffi.string(out)
+end
+
+function M.vm(memory, lua_dir, plugins_dir)
+  local vm = C.script_shim_vm(memory or 0, lua_dir, plugins_dir)
+  assert(vm ~= nil)
+  return ffi.gc(vm, C.peri_vm_free)
+end
+
+-- Scripts -------------------------------------------------------------------
+
+local Script = {}
+Script.__index = Script
+
+--- A script whose plugins folder holds `files`: { ["picker/x.lua"] = "…" }.
+function M.script(files, config)
+  local folder = M.folder()
+  for name, text in pairs(files) do
+    M.write(folder .. "/" .. name, text)
+  end
+  local problem = ffi.new("struct peri_problem")
+  local lua_dir = os.getenv("PERI_ROOT") .. "/lua"
+  local shim = C.script_shim_new(config or "{}", lua_dir, folder, problem)
+  assert(shim ~= nil, ffi.string(problem.text))
+  return setmetatable({ shim = shim, folder = folder, pickers = {}, fallbacks = {} }, Script)
+end
+
+local function make(self, call, type, kept, name, options)
+  local ret = ffi.new("struct " .. type .. " *[1]")
+  local problem = ffi.new("struct peri_problem")
+  local code = call(self.shim, name, options, ret, problem)
+  if code < 0 then
+    return nil, code, ffi.string(problem.text)
+  end
+  assert.equal(0, C.script_shim_sleepers(self.shim))
+  kept[#kept + 1] = ret[0]
+  return ret[0]
+end
+
+function Script:picker(name, options)
+  return make(self, C.script_shim_picker, "peri_picker", self.pickers, name, options)
+end
+
+function Script:fallback(name, options)
+  return make(self, C.script_shim_fallback, "peri_fallback", self.fallbacks, name, options)
+end
+
+function Script:pick(picker, key)
+  local index = ffi.new("size_t[1]", 999)
+  local code = C.script_shim_pick(picker, key, index)
+  return code, tonumber(index[0])
+end
+
+--- Fetches to the end and returns the outcome as a table.
+function Script:fetch(fallback, key, options)
+  options = options or {}
+  local outcome = ffi.new("struct script_outcome")
+  local fetch = ffi.new("struct peri_fetch *[1]")
+  local code = C.script_shim_fetch(
+    fallback,
+    key or "NZ",
+    options.cause or "origin",
+    options.peer or "",
+    options.timeout_ms or 5000,
+    outcome,
+    fetch
+  )
+  assert.equal(0, code)
+  assert.equal(0, outcome.calls, "done came from within fetch()")
+  C.script_shim_wait(self.shim, outcome, 5000)
+  return M.outcome(outcome)
+end
+
+function M.outcome(outcome)
+  return {
+    calls = outcome.calls,
+    code = outcome.code,
+    value = ffi.string(outcome.value, math.min(256, tonumber(outcome.value_len))),
+    ttl_ns = tonumber(outcome.ttl_ns),
+    negative_ttl_ns = tonumber(outcome.negative_ttl_ns),
+    text = ffi.string(outcome.text),
+  }
+end
+
+function Script:notices()
+  return self.shim.notices, ffi.string(self.shim.notice)
+end
+
+--- The value of perigee_policy_errors_total for a policy.
+function Script:errors(kind, name)
+  local metric =
+    C.peri_metrics_counter(self.shim.metrics, "perigee_policy_errors_total", "", ('kind="%s",name="%s"'):format(kind, name))
+  return tonumber(C.peri_metric_value(metric))
+end
+
+--- Frees everything and asserts that nothing was left.
+function Script:close()
+  for _, picker in ipairs(self.pickers) do
+    C.script_shim_free_picker(picker)
+  end
+  for _, fallback in ipairs(self.fallbacks) do
+    C.script_shim_free_fallback(fallback)
+  end
+  assert.is_true(C.script_shim_free(self.shim))
+end
+
+--- A peers snapshot of these addresses, sorted.
+function M.peers(addresses, self_address)
+  local array = ffi.new("const char *[?]", math.max(1, #addresses), addresses)
+  local peers = C.script_shim_peers(array, #addresses, self_address or "")
+  assert(peers ~= nil)
+  return ffi.gc(peers, C.peri_peers_unref)
+end
+
+M.names = {}
+for _, name in ipairs({ "ENOMEM", "EINVAL", "ENOTFOUND", "ELIMIT", "ETIMEOUT", "ESCRIPT", "ECONFIG", "EIO", "ECONNECT" }) do
+  M[name] = tonumber(ffi.cast("int", C["PERI_" .. name]))
+end
+
+return M
