@@ -103,6 +103,11 @@ static int open_doors(struct peri_worker *worker) {
   return 0;
 }
 
+static void policy_failed(void *ctx, const char *text) {
+  (void)ctx;
+  peri_log(PERI_LOG_WARN, "script", "%s", text);
+}
+
 static int load_policies(struct peri_worker *worker,
                          struct peri_problem *problem) {
   struct peri_script_options script = {
@@ -111,6 +116,7 @@ static int load_policies(struct peri_worker *worker,
       .metrics = worker->options.metrics,
       .lua_dir = worker->options.folders->lua,
       .plugins_dir = worker->options.folders->plugins,
+      .notice = policy_failed,
   };
   int rc = peri_script_new(&script, &worker->script, problem);
   if (rc < 0) {

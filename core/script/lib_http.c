@@ -11,7 +11,8 @@
 #include "script/wait.h"
 
 enum {
-  OPEN_CALLS = 64,
+  OPEN_CALLS =
+      2048,  // as many as fetches; beyond curl's connections they queue
   HEADERS = 64,
   DEFAULT_TIMEOUT_MS = 10000,
   DEFAULT_CONNECT_MS = 2000,
