@@ -13,6 +13,7 @@
 #include "app/serve.h"
 #include "app/worker.h"
 #include "base/address.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/slice.h"
@@ -27,6 +28,7 @@
 
 enum {
   SWEEP_EVERY_MS = 100,
+  SWEEP_NS = 2000000,
   SWEEPS = 16,            // slices at a time
   STOP_LIMIT_MS = 10000,  // for workers that were told to end at once
   ADDRESS_BYTES = 300,
@@ -153,8 +155,12 @@ static void on_stopped(void *ctx, struct peri_worker *worker) {
 
 static void on_sweep(void *ctx) {
   struct sidecar *car = ctx;
-  for (int i = 0; i < SWEEPS; i++) {
-    peri_cache_sweep(car->cache);
+  uint64_t until = peri_clock_mono_ns() + SWEEP_NS;
+  size_t removed = 0;
+  // Always a few slices; more while there is much to remove, for a short time.
+  for (int i = 0; i < SWEEPS || (removed > 0 && peri_clock_mono_ns() < until);
+       i++) {
+    removed = peri_cache_sweep(car->cache);
   }
 }
 
