@@ -81,12 +81,37 @@ static void check_field(lua_State *L, const struct kind *kind) {
   }
 }
 
-// policy.picker{…} and its like: checks the declaration and marks it.
-static int declare(lua_State *L) {
+// Pushes "file:line: " of the declaration at index 1. The usual
+// `return policy.picker({…})` is a tail call, which leaves no caller to name,
+// so a function in the declaration is.
+static void push_place(lua_State *L) {
+  lua_Debug at;
+
+  luaL_where(L, 1);
+  if (lua_objlen(L, -1) > 0 || !lua_istable(L, 1)) {
+    return;
+  }
+  lua_pushnil(L);
+  while (lua_next(L, 1)) {
+    if (lua_isfunction(L, -1) && !lua_iscfunction(L, -1)) {
+      lua_getinfo(L, ">S", &at);
+      lua_pop(L, 2);
+      lua_pushfstring(L, "%s:%d: ", at.short_src, at.linedefined);
+      return;
+    }
+    lua_pop(L, 1);
+  }
+}
+
+// Checks the declaration at index 1 and marks it.
+static int check(lua_State *L) {
   const struct kind *kind = lua_touserdata(L, lua_upvalueindex(1));
 
-  luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
+  if (!lua_istable(L, 1)) {
+    return luaL_error(L, "a %s is declared by a table, not a %s", kind->name,
+                      luaL_typename(L, 1));
+  }
   lua_pushnil(L);
   while (lua_next(L, 1)) {
     check_field(L, kind);
@@ -111,6 +136,34 @@ static int declare(lua_State *L) {
   }
   lua_setmetatable(L, 1);
   return 1;
+}
+
+// policy.picker{…} and its like.
+static int declare(lua_State *L) {
+  lua_settop(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushcclosure(L, check, 1);
+  lua_pushvalue(L, 1);
+  int status = lua_pcall(L, 1, 1, 0);
+  if (status == LUA_ERRRUN && lua_isstring(L, -1)) {
+    push_place(L);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
+  if (status != 0) {
+    return lua_error(L);
+  }
+  return 1;
+}
+
+// Adds the file to an error that does not say where it happened.
+static void run_file(lua_State *L, const char *path) {
+  if (lua_pcall(L, 0, 1, 0) != 0) {
+    if (lua_type(L, -1) == LUA_TSTRING && !strchr(lua_tostring(L, -1), ':')) {
+      lua_pushfstring(L, "%s:1: %s", path, lua_tostring(L, -1));
+    }
+    lua_error(L);
+  }
 }
 
 // Checks that the value at the top is a declaration of `kind` called `name`.
@@ -180,7 +233,7 @@ int peri_policy_open(struct lua_State *L, const char *kind_name,
     return refuse_missing(vm, kind_name, name, ret_problem);
   }
   peri_chunk_load(L, path);
-  lua_call(L, 0, 1);
+  run_file(L, path);
   check_declaration(L, kind, name, path);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, relative);

@@ -1,0 +1,182 @@
+local s = require("spec.core.script.support")
+local C, ffi = s.C, s.ffi
+
+describe("a fallback", function()
+  local script
+  after_each(function()
+    if script then
+      script:close()
+      script = nil
+    end
+    s.clean()
+  end)
+
+  local function start(body)
+    script = s.script({
+      ["fallback/f.lua"] = "local policy = require('perigee.policy')\nreturn policy.fallback({ name = 'f', fetch = function(self, request, cause)\n"
+        .. body
+        .. "\nend })",
+    })
+    return assert(script:fallback("f"))
+  end
+  local function fetch(body, options)
+    local fallback = start(body)
+    return script:fetch(fallback, "NZ", options)
+  end
+
+  it("answers at once", function()
+    local got = fetch("return request:group() .. '/' .. request:key() .. '/' .. cause")
+    assert.same({ calls = 1, code = 0, value = "countries/NZ/origin", ttl_ns = -1, negative_ttl_ns = -1, text = "" }, got)
+  end)
+
+  it("answers after waiting", function()
+    local got = fetch("local a = sleep(5, 'x') local b = sleep(5, 'y') return a .. b .. request:key(), { ttl = '60s' }")
+    assert.same({ 0, "xyNZ", 60e9 }, { got.code, got.value, got.ttl_ns })
+  end)
+
+  it("waits inside pcall", function()
+    local got = fetch("local ok, value = pcall(function() return sleep(2, 'deep') end) return tostring(ok) .. value")
+    assert.equal("truedeep", got.value)
+  end)
+
+  it("runs many fetches at once", function()
+    local fallback = start("sleep(10) return request:key()")
+    local outcomes, fetches = ffi.new("struct script_outcome[200]"), ffi.new("struct peri_fetch *[1]")
+    for i = 0, 199 do
+      assert.equal(0, C.script_shim_fetch(fallback, "key" .. i, "origin", "", 5000, outcomes[i], fetches))
+    end
+    for i = 0, 199 do
+      C.script_shim_wait(script.shim, outcomes[i], 5000)
+      assert.same({ 1, 0, "key" .. i }, { outcomes[i].calls, outcomes[i].code, s.outcome(outcomes[i]).value })
+    end
+  end)
+
+  it("bounds how many run at once", function()
+    local fallback = start("sleep(10000) return request:key()")
+    local outcome, fetch_box = ffi.new("struct script_outcome"), ffi.new("struct peri_fetch *[1]")
+    local code, started = 0, 0
+    while code == 0 and started < 5000 do
+      code = C.script_shim_fetch(fallback, "key", "origin", "", 0, outcome, fetch_box)
+      started = started + (code == 0 and 1 or 0)
+    end
+    assert.same({ s.ELIMIT, 2048 }, { code, started })
+    assert.is_true(tonumber(outcome.calls) == 0)
+  end)
+
+  it("fails with file and line when it raises", function()
+    for _, body in ipairs({ "error('broken')", "sleep(2)\nerror('broken')" }) do
+      local got = fetch(body)
+      assert.equal(s.ESCRIPT, got.code)
+      assert.truthy(got.text:find("^fallback f: .*f.lua:%d: broken$"), got.text)
+      assert.equal(1, script:errors("fallback", "f"))
+      local count, text = script:notices()
+      assert.equal(1, count)
+      assert.truthy(text:find("stack traceback", 1, true))
+      script:close()
+      script = nil
+    end
+  end)
+
+  it("fails when a library's result raises", function()
+    local got = fetch("sleep_badly(2) return 'x'")
+    assert.equal(s.ESCRIPT, got.code)
+    assert.truthy(got.text:find("slept badly", 1, true))
+  end)
+
+  it("fails when it runs on, before and after waiting", function()
+    for _, body in ipairs({ "while true do pcall(function() while true do end end) end", "sleep(2) while true do end" }) do
+      local got = fetch(body)
+      assert.equal(s.ESCRIPT, got.code)
+      assert.truthy(got.text:find("budget of", 1, true), got.text)
+      script:close()
+      script = nil
+    end
+  end)
+
+  it("fails when it eats memory, and works again", function()
+    local fallback = start("if request:key() == 'eat' then local t = {} local x = ('x'):rep(1e6) for i = 1, 50 do t[i] = x .. i end end return 'ok'")
+    assert.equal(s.ENOMEM, script:fetch(fallback, "eat").code)
+    assert.equal("ok", script:fetch(fallback, "fine").value)
+  end)
+
+  it("may wait only in its own coroutine", function()
+    for _, body in ipairs({
+      "return coroutine.wrap(function() return sleep(1) end)()",
+      "return (('x'):gsub('x', function() return sleep(1) end))",
+      "local t = setmetatable({}, { __index = function() return (('x'):gsub('x', function() return sleep(1) end)) end }) return t.x",
+      "table.sort({ 1, 2, 3 }, function() sleep(1) return true end) return 'x'",
+    }) do
+      local got = fetch(body)
+      assert.equal(s.ESCRIPT, got.code)
+      assert.truthy(got.text:find("sleep may not wait here", 1, true), got.text)
+      script:close()
+      script = nil
+    end
+  end)
+
+  it("may not yield by itself", function()
+    local got = fetch("coroutine.yield(5) return 'x'")
+    assert.equal(s.ESCRIPT, got.code)
+    assert.truthy(got.text:find("fetch yielded by itself", 1, true), got.text)
+  end)
+
+  it("may use coroutines of its own", function()
+    local got = fetch("local next = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end) return next() .. next() .. sleep(1)")
+    assert.equal("12slept", got.value)
+  end)
+
+  it("is ended by its time limit", function()
+    local got = fetch("sleep(60000) return 'x'", { timeout_ms = 20 })
+    assert.equal(s.ETIMEOUT, got.code)
+    assert.equal("fallback f took longer than 20 ms", got.text)
+    assert.equal(1, script.shim.cancels)
+    assert.equal(0, script:errors("fallback", "f"))
+  end)
+
+  it("is cancelled, with what it waits for", function()
+    local fallback = start("sleep(60000) return 'x'")
+    local outcome, fetch_box = ffi.new("struct script_outcome"), ffi.new("struct peri_fetch *[1]")
+    C.script_shim_fetch(fallback, "NZ", "origin", "", 5000, outcome, fetch_box)
+    C.peri_loop_step(script.shim.loop, 5)
+    C.script_shim_cancel(fallback, fetch_box[0])
+    assert.equal(1, script.shim.cancels)
+    C.script_shim_wait(script.shim, outcome, 20)
+    assert.equal(0, outcome.calls)
+  end)
+
+  it("is cancelled when it has ended but not yet said so", function()
+    local fallback = start("return 'x'")
+    local outcome, fetch_box = ffi.new("struct script_outcome"), ffi.new("struct peri_fetch *[1]")
+    C.script_shim_fetch(fallback, "NZ", "origin", "", 5000, outcome, fetch_box)
+    C.script_shim_cancel(fallback, fetch_box[0])
+    C.script_shim_wait(script.shim, outcome, 20)
+    assert.equal(0, outcome.calls)
+  end)
+
+  it("cancels what runs when it is freed", function()
+    local fallback = start("sleep(60000) return 'x'")
+    local outcome, fetch_box = ffi.new("struct script_outcome"), ffi.new("struct peri_fetch *[1]")
+    for _ = 1, 3 do
+      C.script_shim_fetch(fallback, "NZ", "origin", "", 5000, outcome, fetch_box)
+    end
+    local shim = script.shim
+    C.script_shim_free_fallback(fallback)
+    script.fallbacks = {}
+    assert.equal(3, shim.cancels)
+    assert.equal(0, outcome.calls)
+  end)
+
+  it("may be freed from within the answer", function()
+    for _, body in ipairs({ "return 'x'", "return sleep(2, 'x')", "error('x')" }) do
+      local fallback = start(body)
+      local outcome, fetch_box = ffi.new("struct script_outcome"), ffi.new("struct peri_fetch *[1]")
+      outcome.free_me = fallback
+      script.fallbacks = {}
+      assert.equal(0, C.script_shim_fetch(fallback, "NZ", "origin", "", 5000, outcome, fetch_box))
+      C.script_shim_wait(script.shim, outcome, 5000)
+      assert.equal(1, outcome.calls)
+      script:close()
+      script = nil
+    end
+  end)
+end)
