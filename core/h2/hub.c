@@ -85,6 +85,7 @@ static void release(struct peri_h2_hub *hub) {
   nghttp2_option_del(hub->option);
   nghttp2_session_callbacks_del(hub->callbacks);
   peri_out_done(&hub->out);
+  peri_slab_done(&hub->slab);
   free(hub->read_buffer);
   free(hub);
 }

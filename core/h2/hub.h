@@ -4,6 +4,7 @@
 #include "base/types.h"
 #include "h2/limits.h"
 #include "h2/out.h"
+#include "h2/slab.h"
 
 struct nghttp2_option;
 struct nghttp2_session_callbacks;
@@ -63,6 +64,7 @@ struct peri_h2_hub {
   struct nghttp2_session_callbacks *callbacks;
   char *read_buffer;
   struct peri_out out;
+  struct peri_slab slab;  // nghttp2's memory
   struct peri_list conns;
   struct peri_list dying;  // killed, not yet buried
   struct peri_list free_streams;
