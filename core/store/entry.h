@@ -10,7 +10,7 @@ struct peri_entry;
 /// Copies `key` and `value` into a new entry with one reference.
 /// @param expire_ns  Unix time in nanoseconds, 0 for never.
 /// @param absent     remembers that the key has no value; `value` is ignored.
-/// @return 0, PERI_ENOMEM, or PERI_ELIMIT (key or value over 1 GiB).
+/// @return 0, PERI_ENOMEM, or PERI_ELIMIT (key or value over 256 MiB).
 int peri_entry_new(struct peri_slice key, struct peri_slice value,
                    int64_t expire_ns, bool absent,
                    struct peri_entry **ret_entry);
@@ -35,5 +35,6 @@ bool peri_entry_absent(const struct peri_entry *entry);
 bool peri_entry_expired(const struct peri_entry *entry, int64_t now_ns);
 
 /// What a store charges for it: key, value, structure and index slot, with the
-/// allocator's rounding. Any thread.
+/// rounding of the store's memory. UINT64_MAX when no store takes it (over
+/// 32 MiB). Any thread.
 uint64_t peri_entry_charge_bytes(const struct peri_entry *entry);

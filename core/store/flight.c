@@ -147,7 +147,7 @@ static bool hand_over(struct peri_shard *shard, struct peri_flight *flight,
 }
 
 void peri_store_finish(struct peri_store *store, struct peri_flight *flight,
-                       struct peri_entry *entry, int64_t now_ns,
+                       const struct peri_entry *entry, int64_t now_ns,
                        struct peri_list *ret_waiters, bool *ret_stored) {
   struct peri_place place = {
       .shard = &store->shards[flight->shard],
@@ -155,24 +155,28 @@ void peri_store_finish(struct peri_store *store, struct peri_flight *flight,
       .hash = flight->node.hash,
       .index = flight->shard,
   };
+  struct peri_fresh fresh = {0};
   struct peri_dead dead = {0};
   bool stored = false;
   bool evict_more = false;
   peri_list_init(ret_waiters);
+  if (entry != NULL) {
+    fresh = peri_store_fresh(store, &place, entry, now_ns);
+  }
 
   peri_spin_lock(&place.shard->lock);
   place.shard->flight_count--;
   if (!flight->detached) {
     peri_table_remove(&place.shard->flights, &flight->node);
     if (entry != NULL) {
-      stored = peri_shard_put(&place, entry, now_ns, &dead) == 0 &&
-               entry->used.next != NULL;
+      bool any = fresh.copy != NULL;
+      stored = peri_shard_put(&place, &fresh, &dead) == 0 && any;
+      fresh.copy = NULL;
       evict_more = peri_shard_evict(place.shard, now_ns, &dead);
     }
   }
   bool more = hand_over(place.shard, flight, ret_waiters);
   peri_spin_unlock(&place.shard->lock);
-  peri_dead_release(&dead);
 
   // Nobody can join any more, but some may leave between the batches.
   while (more) {
@@ -180,9 +184,8 @@ void peri_store_finish(struct peri_store *store, struct peri_flight *flight,
     more = hand_over(place.shard, flight, ret_waiters);
     peri_spin_unlock(&place.shard->lock);
   }
-  if (evict_more) {
-    peri_shard_trim(place.shard, now_ns);
-  }
+  peri_entry_unref(fresh.copy);  // of a detached flight
+  peri_store_settle(store, place.shard, evict_more, now_ns, &dead);
   free(flight);
   if (ret_stored != NULL) {
     *ret_stored = stored;

@@ -43,7 +43,7 @@ int peri_store_join(struct peri_store *store, struct peri_slice key,
 /// `*ret_stored` (may be NULL) says whether `entry` is in the store now.
 /// Any thread.
 void peri_store_finish(struct peri_store *store, struct peri_flight *flight,
-                       struct peri_entry *entry, int64_t now_ns,
+                       const struct peri_entry *entry, int64_t now_ns,
                        struct peri_list *ret_waiters, bool *ret_stored);
 
 /// Takes `waiter` off its flight. Returns true when it will not be handed over

@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "base/types.h"
+#include "store/pool.h"
 #include "store/table.h"
 
 /// The store's inside, for the `.c` files of this room only.
@@ -14,7 +15,7 @@ struct peri_entry {
   struct peri_list used;  // in the shard's list; `next` is NULL in no store
   int64_t expire_ns;
   atomic_uint refs;
-  uint32_t value_len;  // the top bit says absent
+  uint32_t value_len;  // the top three bits are flags
 };
 
 /// The key follows the struct.
@@ -55,6 +56,7 @@ struct peri_store {
   uint32_t shard_count;
   uint32_t max_waiters;
   struct peri_shard *shards;
+  struct peri_pool *pool;  // where its entries lie
 };
 
 /// Where a key belongs, worked out before any lock is taken.
@@ -69,6 +71,11 @@ struct peri_place {
 struct peri_dead {
   struct peri_node *first;
 };
+
+/// A copy of `entry` in the pool, with one reference, linked nowhere.
+/// @return 0 or PERI_ENOMEM.
+int peri_entry_copy(const struct peri_entry *entry, struct peri_pool *pool,
+                    struct peri_entry **ret_entry);
 
 struct peri_place peri_store_place(const struct peri_store *store,
                                    struct peri_slice key);
@@ -86,6 +93,11 @@ static inline void peri_spin_unlock(struct peri_spin *spin) {
   atomic_store_explicit(&spin->taken, 0, memory_order_release);
 }
 
+/// What follows a change, without a lock: lets go of what left, evicts the rest
+/// and moves entries out of sparse memory.
+void peri_store_settle(struct peri_store *store, struct peri_shard *shard,
+                       bool evict_more, int64_t now_ns, struct peri_dead *dead);
+
 /// All below are called under the shard's lock unless they say otherwise.
 
 /// The entry of that place that has not expired, or NULL; an expired one is
@@ -100,10 +112,27 @@ void peri_shard_use(struct peri_shard *shard, struct peri_entry *entry);
 void peri_shard_unlink(struct peri_shard *shard, struct peri_entry *entry,
                        struct peri_dead *dead);
 
-/// Puts an entry in, in place of what was there; as peri_store_set() says, but
-/// leaves flights alone and does not evict.
-int peri_shard_put(const struct peri_place *place, struct peri_entry *entry,
-                   int64_t now_ns, struct peri_dead *dead);
+/// What is to be stored for an entry, made before the lock is taken: a copy
+/// with one reference, or NULL when nothing is stored and `code` says why (0
+/// for what has expired).
+struct peri_fresh {
+  struct peri_entry *copy;
+  int code;
+};
+struct peri_fresh peri_store_fresh(const struct peri_store *store,
+                                   const struct peri_place *place,
+                                   const struct peri_entry *entry,
+                                   int64_t now_ns);
+
+/// Puts what is fresh in place of what was there; as peri_store_set() says, but
+/// leaves flights alone and does not evict. Consumes the copy.
+int peri_shard_put(const struct peri_place *place, struct peri_fresh *fresh,
+                   struct peri_dead *dead);
+
+/// Replaces `old`, when it is still in the shard, by its copy, which keeps the
+/// same place in the order of use. Consumes the copy.
+void peri_shard_swap(const struct peri_place *place, struct peri_entry *old,
+                     struct peri_entry *copy, struct peri_dead *dead);
 
 /// Takes out least recently used entries until the shard is within its budget,
 /// but only so many that the lock is not held long. Returns whether there is

@@ -6,9 +6,8 @@
 #include "store/private.h"
 
 enum {
-  SPINS = 100,       // looks at a taken lock before yielding
-  EVICT_BATCH = 64,  // entries taken out under one hold of the lock
-  LARGEST_PART = 4,  // an entry may take this part of a shard's budget
+  SPINS = 100,      // looks at a taken lock before yielding
+  EVICT_BATCH = 64  // entries taken out under one hold of the lock
 };
 
 static void pause_briefly(void) {
@@ -39,14 +38,18 @@ static struct peri_entry *entry_of(struct peri_node *node) {
   return PERI_CONTAINER_OF(node, struct peri_entry, node);
 }
 
+static void bury(struct peri_entry *entry, struct peri_dead *dead) {
+  entry->node.chain = dead->first;
+  dead->first = &entry->node;
+}
+
 void peri_shard_unlink(struct peri_shard *shard, struct peri_entry *entry,
                        struct peri_dead *dead) {
   peri_table_remove(&shard->entries, &entry->node);
   peri_list_remove(&entry->used);
   entry->used.next = NULL;
   shard->bytes -= peri_entry_charge_bytes(entry);
-  entry->node.chain = dead->first;
-  dead->first = &entry->node;
+  bury(entry, dead);
 }
 
 struct peri_entry *peri_shard_find(const struct peri_place *place,
@@ -72,35 +75,51 @@ void peri_shard_use(struct peri_shard *shard, struct peri_entry *entry) {
   }
 }
 
-int peri_shard_put(const struct peri_place *place, struct peri_entry *entry,
-                   int64_t now_ns, struct peri_dead *dead) {
+int peri_shard_put(const struct peri_place *place, struct peri_fresh *fresh,
+                   struct peri_dead *dead) {
   struct peri_shard *shard = place->shard;
-  if (entry->used.next != NULL) {
-    return PERI_EEXIST;
-  }
+  struct peri_entry *copy = fresh->copy;
   struct peri_node *old =
       peri_table_find(&shard->entries, place->key, place->hash);
   if (old != NULL) {
     peri_shard_unlink(shard, entry_of(old), dead);
   }
-  uint64_t charge_bytes = peri_entry_charge_bytes(entry);
-  if (shard->budget_bytes != 0 &&
-      charge_bytes > shard->budget_bytes / LARGEST_PART) {
+  if (fresh->code == PERI_ELIMIT) {
     shard->oversize++;
-    return PERI_ELIMIT;
   }
-  if (peri_entry_expired(entry, now_ns)) {
-    return 0;
+  if (copy == NULL) {
+    return fresh->code;
   }
-  entry->node.hash = place->hash;
-  int rc = peri_table_insert(&shard->entries, &entry->node);
+  copy->node.hash = place->hash;
+  int rc = peri_table_insert(&shard->entries, &copy->node);
   if (rc < 0) {
+    bury(copy, dead);
     return rc;
   }
-  peri_entry_ref(entry);
-  peri_list_push(&shard->used, &entry->used);
-  shard->bytes += charge_bytes;
+  peri_list_push(&shard->used, &copy->used);
+  shard->bytes += peri_entry_charge_bytes(copy);
   return 0;
+}
+
+void peri_shard_swap(const struct peri_place *place, struct peri_entry *old,
+                     struct peri_entry *copy, struct peri_dead *dead) {
+  struct peri_table *entries = &place->shard->entries;
+  if (old->used.next == NULL) {
+    bury(copy, dead);  // evicted or replaced meanwhile
+    return;
+  }
+  peri_table_remove(entries, &old->node);
+  copy->node.hash = place->hash;
+  if (peri_table_insert(entries, &copy->node) < 0) {
+    // It cannot fail in a table that has buckets; the entry would be lost.
+    bury(copy, dead);
+    place->shard->bytes -= peri_entry_charge_bytes(old);
+  } else {
+    peri_list_push(&old->used, &copy->used);
+  }
+  peri_list_remove(&old->used);
+  old->used.next = NULL;
+  bury(old, dead);
 }
 
 bool peri_shard_evict(struct peri_shard *shard, int64_t now_ns,

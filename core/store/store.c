@@ -12,7 +12,9 @@ enum {
   DEFAULT_SHARDS = 16,
   MAX_SHARDS = 65536,
   DEFAULT_WAITERS = 100000,
-  CACHE_LINE = 64
+  CACHE_LINE = 64,
+  LARGEST_PART = 4,  // an entry may take this part of a shard's budget
+  MOVES = 16         // entries moved at most after one was stored
 };
 
 static void shard_init(struct peri_shard *shard, uint64_t budget_bytes) {
@@ -33,7 +35,8 @@ int peri_store_new(const struct peri_store_options *options,
     return PERI_ENOMEM;
   }
   store->shards = aligned_alloc(CACHE_LINE, count * sizeof(*store->shards));
-  if (store->shards == NULL) {
+  if (store->shards == NULL || peri_pool_new(&store->pool) < 0) {
+    free(store->shards);
     free(store);
     return PERI_ENOMEM;
   }
@@ -68,6 +71,8 @@ void peri_store_free(struct peri_store *store) {
     peri_table_done(&shard->entries);
     peri_table_done(&shard->flights);
   }
+  // Readers may still hold entries; the pool waits for them.
+  peri_pool_close(store->pool);
   free(store->shards);
   free(store);
 }
@@ -132,20 +137,63 @@ int peri_store_peek(struct peri_store *store, struct peri_slice key,
   return 0;
 }
 
-int peri_store_set(struct peri_store *store, struct peri_entry *entry,
-                   int64_t now_ns) {
-  struct peri_place place = peri_store_place(store, peri_entry_key(entry));
-  struct peri_shard *shard = place.shard;
-  struct peri_dead dead = {0};
-  peri_spin_lock(&shard->lock);
-  peri_shard_detach(&place);
-  int rc = peri_shard_put(&place, entry, now_ns, &dead);
-  bool more = peri_shard_evict(shard, now_ns, &dead);
-  peri_spin_unlock(&shard->lock);
-  peri_dead_release(&dead);
-  if (more) {
+struct peri_fresh peri_store_fresh(const struct peri_store *store,
+                                   const struct peri_place *place,
+                                   const struct peri_entry *entry,
+                                   int64_t now_ns) {
+  struct peri_fresh fresh = {0};
+  uint64_t charge_bytes = peri_entry_charge_bytes(entry);
+  uint64_t budget_bytes = place->shard->budget_bytes;
+  if (charge_bytes == UINT64_MAX ||
+      (budget_bytes != 0 && charge_bytes > budget_bytes / LARGEST_PART)) {
+    fresh.code = PERI_ELIMIT;
+  } else if (!peri_entry_expired(entry, now_ns)) {
+    fresh.code = peri_entry_copy(entry, store->pool, &fresh.copy);
+  }
+  return fresh;
+}
+
+/// Replaces some entries that lie in sparse memory by copies, so that the
+/// memory can go.
+static void move_some(struct peri_store *store) {
+  struct peri_entry *entries[MOVES];
+  size_t count = peri_pool_sparse(store->pool, entries, MOVES);
+  for (size_t i = 0; i < count; i++) {
+    struct peri_entry *copy = NULL;
+    if (peri_entry_copy(entries[i], store->pool, &copy) == 0) {
+      struct peri_place place =
+          peri_store_place(store, peri_entry_key(entries[i]));
+      struct peri_dead dead = {0};
+      peri_spin_lock(&place.shard->lock);
+      peri_shard_swap(&place, entries[i], copy, &dead);
+      peri_spin_unlock(&place.shard->lock);
+      peri_dead_release(&dead);
+    }
+    peri_entry_unref(entries[i]);
+  }
+}
+
+void peri_store_settle(struct peri_store *store, struct peri_shard *shard,
+                       bool evict_more, int64_t now_ns,
+                       struct peri_dead *dead) {
+  peri_dead_release(dead);
+  if (evict_more) {
     peri_shard_trim(shard, now_ns);
   }
+  move_some(store);
+}
+
+int peri_store_set(struct peri_store *store, const struct peri_entry *entry,
+                   int64_t now_ns) {
+  struct peri_place place = peri_store_place(store, peri_entry_key(entry));
+  struct peri_fresh fresh = peri_store_fresh(store, &place, entry, now_ns);
+  struct peri_dead dead = {0};
+  peri_spin_lock(&place.shard->lock);
+  peri_shard_detach(&place);
+  int rc = peri_shard_put(&place, &fresh, &dead);
+  bool more = peri_shard_evict(place.shard, now_ns, &dead);
+  peri_spin_unlock(&place.shard->lock);
+  peri_store_settle(store, place.shard, more, now_ns, &dead);
   return rc;
 }
 
@@ -227,5 +275,6 @@ void peri_store_stats(struct peri_store *store,
     stats.waiters += shard->waiter_count;
     peri_spin_unlock(&shard->lock);
   }
+  stats.held_bytes = peri_pool_held_bytes(store->pool);
   *ret_stats = stats;
 }

@@ -17,15 +17,16 @@ struct peri_store_options {
 /// Sums over the shards. Each number is exact, but they are read shard after
 /// shard while others write.
 struct peri_store_stats {
-  uint64_t entries;    // held now
-  uint64_t bytes;      // charged for them now
-  uint64_t hits;       // peri_store_get() that found
-  uint64_t misses;     // and those that did not
-  uint64_t evictions;  // pushed out before they expired
-  uint64_t expired;    // removed because they expired
-  uint64_t oversize;   // refused for their size
-  uint64_t flights;    // under way now, also those detached
-  uint64_t waiters;    // waiting on them now
+  uint64_t entries;     // held now
+  uint64_t bytes;       // charged for them now
+  uint64_t hits;        // peri_store_get() that found
+  uint64_t misses;      // and those that did not
+  uint64_t evictions;   // pushed out before they expired
+  uint64_t expired;     // removed because they expired
+  uint64_t oversize;    // refused for their size
+  uint64_t flights;     // under way now, also those detached
+  uint64_t waiters;     // waiting on them now
+  uint64_t held_bytes;  // taken from the system for entries
 };
 
 /// @return 0, PERI_ENOMEM or PERI_EINVAL (more than 65,536 shards).
@@ -52,15 +53,14 @@ int peri_store_get(struct peri_store *store, struct peri_slice key,
 int peri_store_peek(struct peri_store *store, struct peri_slice key,
                     int64_t now_ns, struct peri_entry **ret_entry);
 
-/// Stores `entry` under its key, with a reference of its own, in place of what
-/// was there, and detaches a running flight of the key: what that loads is not
-/// stored. Pushes out the least recently used entries of the shard while it is
-/// over its budget. An entry may be in one store once. One that is expired
-/// already only removes what was there.
+/// Stores a copy of `entry` under its key, in place of what was there, and
+/// detaches a running flight of the key: what that loads is not stored. Pushes
+/// out the least recently used entries of the shard while it is over its
+/// budget. An entry that has expired already only removes what was there.
 /// @return 0; PERI_ELIMIT when it is charged more than a quarter of the shard's
-/// budget (the old value of the key is removed and nothing else); PERI_EEXIST
-/// when it is in a store already; PERI_ENOMEM.
-int peri_store_set(struct peri_store *store, struct peri_entry *entry,
+/// budget, or is over 32 MiB (the old value of the key is removed and nothing
+/// else); PERI_ENOMEM (likewise).
+int peri_store_set(struct peri_store *store, const struct peri_entry *entry,
                    int64_t now_ns);
 
 /// Removes `key` and detaches a running flight of it. Returns whether a value

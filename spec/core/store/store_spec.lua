@@ -85,14 +85,65 @@ describe("store/store", function()
     assert.is_false(store.remove("k", NOW + 5))
   end)
 
-  it("stores an entry once", function()
+  it("stores copies, so that an entry can be stored again", function()
     local entry = M.entry("k", "v")
     assert.equal(0, C.peri_store_set(store.ptr, entry, NOW))
-    assert.equal(C.PERI_EEXIST, C.peri_store_set(store.ptr, entry, NOW))
-    store.remove("k")
     assert.equal(0, C.peri_store_set(store.ptr, entry, NOW))
+    assert.equal(1, store.stat("entries"))
     C.peri_entry_unref(entry)
     assert.equal("v", store.get("k"))
+  end)
+
+  it("refuses what no store takes, and removes what was there", function()
+    store.set("k", "v")
+    assert.equal(C.PERI_ELIMIT, store.set("k", ("v"):rep(33 * 2 ^ 20)))
+    assert.is_nil(store.get("k"))
+    assert.equal(0, store.set("k", ("v"):rep(31 * 2 ^ 20)))
+    assert.equal(31 * 2 ^ 20, #store.get("k"))
+  end)
+
+  it("lets readers keep entries longer than the store", function()
+    local brief = M.new()
+    brief.set("small", "kept")
+    brief.set("large", ("x"):rep(50000))
+    local small, large = ffi.new("struct peri_entry *[1]"), ffi.new("struct peri_entry *[1]")
+    C.peri_store_get(brief.ptr, M.slice("small"), NOW, small)
+    C.peri_store_get(brief.ptr, M.slice("large"), NOW, large)
+    brief.free()
+    assert.equal("kept", M.string(C.peri_entry_value(small[0])))
+    assert.equal(("x"):rep(50000), M.string(C.peri_entry_value(large[0])))
+    C.peri_entry_unref(small[0])
+    C.peri_entry_unref(large[0])
+  end)
+
+  it("keeps every value and its recency while memory is tidied", function()
+    local one = M.new({ shards = 1, budget_bytes = 4 * 2 ^ 20 })
+    for i = 1, 20000 do
+      one.set("k" .. i, ("v"):rep(100))
+    end
+    -- Every tenth stays, so each block is sparse; other sizes follow.
+    for i = 1, 20000 do
+      if i % 10 ~= 0 then
+        one.remove("k" .. i)
+      end
+    end
+    local before = one.stat("held_bytes")
+    for i = 1, 2000 do
+      one.set("other" .. i, ("w"):rep(300))
+    end
+    assert.is_true(before > 3.2e6, before)
+    assert.is_true(one.stat("held_bytes") < one.stat("bytes") * 1.0625 + 4 * 32768, one.stat("held_bytes"))
+    for i = 10, 20000, 10 do
+      assert.equal(("v"):rep(100), one.get("k" .. i), i)
+    end
+    assert.equal(0, one.stat("evictions"))
+    for i = 1, 6000 do
+      one.set("more" .. i, ("x"):rep(600))
+    end
+    -- The oldest went first: what was just read outlived the others as long as it could.
+    assert.is_nil(one.peek("other1"))
+    assert.is_truthy(one.peek("more6000"))
+    one.free()
   end)
 
   it("leaves an entry to its readers when it is removed", function()
