@@ -220,4 +220,23 @@ describe("store/store", function()
     assert.equal(0, small.stat("entries"))
     small.free()
   end)
+
+  it("tidies memory under four threads without losing a value", function()
+    local wide = M.new({ budget_bytes = 2 * 2 ^ 20 })
+    local result = ffi.new("struct peri_crowd_result")
+    for _ = 1, 3 do
+      C.peri_crowd_churn(wide.ptr, 4, 20000, 20000, result)
+      assert.equal(0, tonumber(result.wrong))
+      -- What the next round stores moves what this one left behind.
+      for i = 1, 4000 do
+        wide.set("wide" .. i, ("x"):rep(900))
+      end
+      for i = 1, 4000 do
+        local value = wide.get("wide" .. i)
+        assert.is_true(value == nil or #value == 900)
+      end
+    end
+    assert.is_true(wide.stat("held_bytes") < 2 * 2 ^ 20 * 1.0625 + 57 * 32768)
+    wide.free()
+  end)
 end)
