@@ -1,7 +1,8 @@
 ---@meta perigee.http
 
 --- An HTTP client whose connections are kept alive and shared by the worker's policies.
---- Certificates are verified. At most 64 requests of a policy are open at a time.
+--- Certificates are verified. At most 2,048 requests of a policy are open at a time; what
+--- is beyond 256 connections of the worker waits for one.
 local http = {}
 
 ---@class perigee.HttpOptions

@@ -38,7 +38,8 @@ local policy = {}
 ---@field help? string for readers
 
 --- A duration reaches the policy in milliseconds, a size in bytes.
----@alias perigee.OptionType "string" | "number" | "integer" | "boolean" | "duration" | "size" | "list" | "table" | "any"
+---@alias perigee.OptionType "string" | "number" | "integer" | "boolean" | "duration" | "size" | "list" | "table"
+---| "any"
 
 ---@param declaration perigee.Picker
 ---@return perigee.Picker

@@ -112,19 +112,27 @@ describe("perigee.http", function()
     assert.equal(0, #origin.requests)
   end)
 
-  it("bounds the open requests of a policy, and frees those given up", function()
-    start(function() end)
+  local function begin(target, count)
     local outcomes, fetches = {}, {}
-    for i = 1, 65 do
+    for i = 1, count do
       outcomes[i] = s.ffi.new("struct script_outcome")
       fetches[i] = s.ffi.new("struct peri_fetch *[1]")
-      assert.equal(0, s.C.script_shim_fetch(fallback, "return http.get(url)", "origin", "", 5000, outcomes[i], fetches[i]))
+      assert.equal(0, s.C.script_shim_fetch(target, "return http.get(url)", "origin", "", 60000, outcomes[i], fetches[i]))
     end
+    return outcomes, fetches
+  end
+
+  it("bounds connections and open requests, and frees those given up", function()
+    start(function() end)
+    local second = assert(script:fallback("caller", ('{"url":"%s"}'):format(origin.url)))
+    local outcomes, fetches = begin(fallback, 2048)
+    local over = begin(second, 1)
     origins.await(script.shim.loop, s.C.peri_loop_step, function()
-      return outcomes[65].calls > 0 and #origin.requests == 64
+      return over[1].calls > 0 and #origin.requests == 256
     end)
-    assert.equal(s.ELIMIT, outcomes[65].code)
-    for i = 1, 64 do
+    assert.equal(s.ELIMIT, over[1].code)
+    assert.equal(256, origin.connections)
+    for i = 1, 2048 do
       assert.equal(0, outcomes[i].calls)
       s.C.script_shim_cancel(fallback, fetches[i][0])
     end
