@@ -44,21 +44,11 @@ return function()
     return nil, true
   end
 
-  --- libuv's handles must be closed while Lua still lives.
-  local function close_handles()
-    local uv = package.loaded.luv
-    if uv then
-      uv.walk(function(handle)
-        if not handle:is_closing() then
-          handle:close()
-        end
-      end)
-      uv.run()
-    end
-  end
-
   handler.suiteEnd = function()
-    close_handles()
+    local proc = package.loaded["spec.support.proc"]
+    if proc then
+      proc.finish()
+    end
     local file = assert(io.open(assert(os.getenv("PERI_COUNTS")), "w"))
     file:write(passed, " ", failed, " ", skipped, "\n")
     file:close()
