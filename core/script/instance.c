@@ -119,7 +119,7 @@ static int make(lua_State *L, void *ctx) {
 static int load(struct making *making) {
   struct peri_policy *policy = making->policy;
   struct peri_problem *problem = making->problem;
-  char words[400];
+  char words[sizeof(problem->text)];
 
   policy->vm->loading = true;
   int rc = peri_vm_run(policy->vm, make, making, load_budget);
