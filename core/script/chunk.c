@@ -41,6 +41,7 @@ void peri_chunk_load(struct lua_State *L, const char *path) {
   if (is_bytecode(text)) {
     free(bytes);
     luaL_error(L, "%s: bytecode is not loaded, only Lua text", path);
+    return;
   }
   int status = peri_chunk_text(L, text, name);
   free(bytes);
@@ -82,7 +83,10 @@ static void module_file(lua_State *L, const char *module,
                module);
   }
   for (size_t i = 0; i < len; i++) {
-    file[i] = module[i] == '.' ? '/' : module[i];
+    file[i] = module[i];
+    if (file[i] == '.') {
+      file[i] = '/';
+    }
   }
   memcpy(file + len, ".lua", 5);
 }

@@ -237,9 +237,11 @@ static void free_fallback(struct peri_fallback *base) {
     return;
   }
   struct fallback *fallback = PERI_CONTAINER_OF(base, struct fallback, base);
-  while (!peri_list_empty(&fallback->fetches)) {
-    cancel(base,
-           PERI_CONTAINER_OF(fallback->fetches.next, struct peri_fetch, link));
+  struct peri_list *at = fallback->fetches.next;
+  while (at != &fallback->fetches) {
+    struct peri_list *next = at->next;
+    cancel(base, PERI_CONTAINER_OF(at, struct peri_fetch, link));
+    at = next;
   }
   unref(fallback);
 }

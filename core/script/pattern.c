@@ -138,7 +138,7 @@ static bool in_set(unsigned char c, const char *p, const char *last) {
 
 static bool single(struct peri_pattern *m, const char *s, const char *p,
                    const char *end) {
-  if (!step(m) || s >= subject_end(m)) {
+  if (!step(m) || !s || s >= subject_end(m)) {
     return false;
   }
   unsigned char c = (unsigned char)*s;
@@ -324,7 +324,10 @@ static const char *walk(struct peri_pattern *m, const char *s, const char *p) {
     if (!end) {
       return NULL;
     }
-    char suffix = end < pattern_end(m) ? *end : '\0';
+    char suffix = '\0';
+    if (end < pattern_end(m)) {
+      suffix = *end;
+    }
     if (suffix == '*') {
       return longest(m, s, p, end);
     }
@@ -365,5 +368,8 @@ static const char *match(struct peri_pattern *m, const char *s, const char *p) {
 const char *peri_pattern_match(struct peri_pattern *pattern, const char *at) {
   pattern->count = 0;
   pattern->depth = 0;
+  if (!at) {
+    return NULL;
+  }
   return match(pattern, at, pattern->pattern.ptr);
 }

@@ -181,9 +181,10 @@ static void check_declaration(lua_State *L, const struct kind *kind,
                kind->name, luaL_typename(L, -1));
   }
   lua_getfield(L, -1, "name");
-  if (strcmp(lua_tostring(L, -1), name) != 0) {
+  const char *own = lua_tostring(L, -1);
+  if (!own || strcmp(own, name) != 0) {
     luaL_error(L, "%s:1: the file is named %s, but the policy in it \"%s\"",
-               path, name, lua_tostring(L, -1));
+               path, name, own ? own : "");
   }
   lua_pop(L, 1);
 }
@@ -201,7 +202,7 @@ static int refuse_missing(const struct peri_vm *vm, const char *kind,
   if (rc == 0 && vm->plugins_dir) {
     rc = peri_buffer_printf(&folders, "%s/%s, ", vm->plugins_dir, kind);
   }
-  int cut = folders.len > 2 ? (int)folders.len - 2 : 0;
+  int cut = rc == 0 && folders.len > 2 ? (int)folders.len - 2 : 0;
   peri_problem_set(problem, PERI_ENOTFOUND, "there is no %s \"%s\" in %.*s",
                    kind, name, cut, folders.ptr ? folders.ptr : "");
   peri_buffer_done(&folders);

@@ -24,7 +24,7 @@ enum type {
 static const char *const type_names[TYPES] = {"string",  "number",   "integer",
                                               "boolean", "duration", "size",
                                               "list",    "table",    "any"};
-static const char *const type_words[TYPES] = {
+static const char *const type_words[TYPES + 1] = {
     "text",
     "a number",
     "a whole number",
@@ -33,7 +33,8 @@ static const char *const type_words[TYPES] = {
     "a size such as \"64KiB\" or a number of bytes",
     "a list",
     "a table",
-    "anything"};
+    "anything",
+    "of a known type"};
 static const char *const entry_keys[] = {
     "type", "required", "default", "values", "min", "max", "items", "help"};
 enum { ENTRY_KEYS = sizeof(entry_keys) / sizeof(entry_keys[0]), MAX_KEYS = 64 };
@@ -263,8 +264,8 @@ static int refuse_unknown(lua_State *L, int schema, const char *name,
   lua_pushnil(L);
   while (lua_next(L, schema)) {
     lua_pop(L, 1);
-    if (count < MAX_KEYS) {
-      known[count++] = lua_tostring(L, -1);  // Checked to be strings.
+    if (count < MAX_KEYS && lua_type(L, -1) == LUA_TSTRING) {
+      known[count++] = lua_tostring(L, -1);
     }
   }
   const char *nearest = peri_text_nearest(name, known, count);
@@ -302,8 +303,12 @@ static int refuse_strangers(lua_State *L, int schema, int options,
 static int add_option(lua_State *L, int options, int made,
                       struct peri_problem *problem) {
   int entry = lua_gettop(L), value = entry + 1;
-  const char *name = lua_tostring(L, entry - 1);
 
+  // The policy may have changed its schema since it was checked.
+  if (lua_type(L, entry - 1) != LUA_TSTRING || !lua_istable(L, entry)) {
+    return 0;
+  }
+  const char *name = lua_tostring(L, entry - 1);
   lua_getfield(L, options, name);
   if (lua_isnil(L, value)) {
     lua_pop(L, 1);

@@ -189,7 +189,10 @@ static void add_template(lua_State *L, luaL_Buffer *out,
       luaL_addchar(out, c);
       continue;
     }
-    c = ++i < text.len ? text.ptr[i] : '\0';
+    c = '\0';
+    if (++i < text.len) {
+      c = text.ptr[i];
+    }
     if (c == '0') {
       luaL_addlstring(out, start, (size_t)(end - start));
     } else if (c >= '1' && c <= '9') {

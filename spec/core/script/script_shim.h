@@ -15,7 +15,7 @@ int script_shim_eval(struct peri_vm *vm, const char *text, uint64_t steps,
                      uint64_t time_ns, bool loading, char *ret_text,
                      size_t capacity);
 
-/// Nanoseconds that a run of `text` took.
+/// Nanoseconds of processor time that a run of `text` took.
 uint64_t script_shim_eval_ns(struct peri_vm *vm, const char *text,
                              uint64_t steps, uint64_t time_ns);
 
