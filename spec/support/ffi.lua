@@ -51,7 +51,10 @@ end
 ffi.cdef([[
 void free(void *pointer);
 void *malloc(size_t bytes);
+void *dlopen(const char *path, int flags);
 ]])
+
+local RTLD_NOW, RTLD_NODELETE = 2, 0x1000
 
 ---@param names string[] headers to declare
 ---@return table library the test library's C functions
@@ -60,7 +63,12 @@ function M.load(names)
   for _, name in ipairs(names) do
     M.header(name)
   end
-  M.lib = M.lib or ffi.load(build .. "/libperigee_test.so")
+  if not M.lib then
+    local path = build .. "/libperigee_test.so"
+    -- Kept until the process ends: TSan does not bear that a library goes.
+    ffi.C.dlopen(path, RTLD_NOW + RTLD_NODELETE)
+    M.lib = ffi.load(path)
+  end
   return M.lib, ffi
 end
 

@@ -1,3 +1,4 @@
+local uv = require("luv")
 local cffi = require("spec.support.ffi")
 local proc = require("spec.support.proc")
 local C, ffi = cffi.load({ "app/folders.h" })
@@ -7,7 +8,9 @@ describe("the folders of the program's own Lua", function()
 
   setup(function()
     root = proc.folder()
-    os.execute(("mkdir -p %s/tree/build %s/tree/lua %s/tree/plugins %s/usr/bin %s/usr/share/perigee/lua %s/usr/share/perigee/plugins"):format(root, root, root, root, root, root))
+    for _, folder in ipairs({ "tree", "tree/build", "tree/lua", "tree/plugins", "usr", "usr/bin", "usr/share", "usr/share/perigee", "usr/share/perigee/lua", "usr/share/perigee/plugins" }) do
+      assert(uv.fs_mkdir(root .. "/" .. folder, 448))
+    end
   end)
 
   teardown(function()

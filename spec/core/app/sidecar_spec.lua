@@ -64,10 +64,15 @@ describe("a whole sidecar", function()
     local port = listener:getsockname().port
     local file = sidecar.folder .. "/inherit.lua"
     proc.write(file, 'return { workers = 1, listen = { app = "127.0.0.1:1", admin = false }, groups = { g = { fallback = { "static_reply", value = "v" } } } }')
-    local out, code = uv.new_pipe(false), nil
+    local out, env, code = uv.new_pipe(false), {}, nil
+    for name, value in pairs(uv.os_environ()) do
+      -- A sanitizer that is loaded here must not be loaded into the shell.
+      env[#env + 1] = name ~= "LD_PRELOAD" and name .. "=" .. value or nil
+    end
     local ready = ""
     local handle = uv.spawn("/bin/sh", {
       args = { "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=app exec "$0" serve --config "$1"', sidecar.binary, file },
+      env = env,
       stdio = { nil, out, 2, listener },
     }, function(status)
       code = status
