@@ -119,5 +119,6 @@ for _, shape in ipairs(shapes) do
 end
 
 print(("\nresident memory, idle with the static registry: %.1f MB, of which %.1f MB anonymous"):format(idle, idle_anonymous))
-proc.finish()
+proc.destroy_all()
+require("spec.support.handles")()
 proc.remove(folder)

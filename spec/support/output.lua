@@ -3,6 +3,7 @@
 return function()
   local busted = require("busted")
   local handler = require("busted.outputHandlers.base")()
+  local close_handles = require("spec.support.handles")
   local passed, failed, skipped = 0, 0, 0
 
   local function report(kind, element, message)
@@ -45,17 +46,7 @@ return function()
   end
 
   handler.suiteEnd = function()
-    -- busted has put package.loaded back by now: only what the runner loaded
-    -- is still there, not spec.support.proc.
-    local uv = package.loaded.luv
-    if uv then
-      uv.walk(function(handle)
-        if not handle:is_closing() then
-          handle:close()
-        end
-      end)
-      uv.run()
-    end
+    close_handles()
     local file = assert(io.open(assert(os.getenv("PERI_COUNTS")), "w"))
     file:write(passed, " ", failed, " ", skipped, "\n")
     file:close()

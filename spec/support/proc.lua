@@ -170,18 +170,6 @@ function M.destroy_all()
   end
 end
 
---- Ends all that is left, at the very end: libuv's handles must be closed while
---- Lua still lives.
-function M.finish()
-  M.destroy_all()
-  uv.walk(function(handle)
-    if not handle:is_closing() then
-      handle:close()
-    end
-  end)
-  uv.run()
-end
-
 --- Runs the event loop for a moment without waiting for anything in particular; only to let
 --- something be seen not to happen.
 ---@param ms integer
