@@ -59,8 +59,9 @@ static int clock_sleep(lua_State *L) {
     free(op);
     return peri_lib_fail(L, rc, NULL);
   }
-  // Rounded up: a sleep is never shorter than it was asked to be.
-  peri_timer_start(op->timer, (ns + 999999) / 1000000, 0);
+  // Rounded up, and one more, since the loop counts whole milliseconds: a sleep
+  // is never shorter than it was asked to be.
+  peri_timer_start(op->timer, (ns + 999999) / 1000000 + (ns > 0), 0);
   op->wait.cancel = cancel;
   return peri_wait_yield(L, &op->wait);
 }
