@@ -77,7 +77,7 @@ static Perigee__V1__Service *make_service(struct answer *answer,
   }
   perigee__v1__service__init(service);
   service->name = text(peri_peers_service(peers));
-  service->peers = take(answer, (count + 1) * sizeof(*service->peers));
+  service->peers = take(answer, (count + 1) * sizeof(Perigee__V1__Peer *));
   for (size_t i = 0; i < count && !answer->failed; i++) {
     service->peers[i] = make_peer(answer, peri_peers_at(peers, i));
     service->n_peers = i + 1;
@@ -90,7 +90,8 @@ static void fill_services(struct answer *answer,
                           struct peri_slice wanted,
                           Perigee__V1__PeersResponse *response) {
   size_t count = peri_snapshot_count(control->snapshot);
-  response->services = take(answer, (count + 1) * sizeof(*response->services));
+  response->services =
+      take(answer, (count + 1) * sizeof(Perigee__V1__Service *));
   for (size_t i = 0; i < count && !answer->failed; i++) {
     struct peri_peers *peers = peri_snapshot_at(control->snapshot, i);
     if (wanted.len > 0 && !peri_slice_is(wanted, peri_peers_service(peers))) {
@@ -145,7 +146,7 @@ struct collection {
 static bool grow(struct collection *all) {
   size_t capacity = all->capacity > 0 ? all->capacity * 2 : 64;
   Perigee__V1__Stat **stats =
-      realloc(all->stats, capacity * sizeof(*all->stats));
+      realloc(all->stats, capacity * sizeof(Perigee__V1__Stat *));
   if (stats == NULL) {
     all->answer.failed = true;
     return false;

@@ -8,9 +8,11 @@
 #include "base/json.h"
 #include "base/slice.h"
 
+enum { PADDING = 64 };  // where the digits hold '='
+
 int peri_cli_base64(struct peri_slice bytes, struct peri_buffer *text) {
   static const char digits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
   for (size_t i = 0; i < bytes.len; i += 3) {
     size_t left = bytes.len - i;
     uint32_t group = (uint32_t)(unsigned char)bytes.ptr[i] << 16;
@@ -21,8 +23,8 @@ int peri_cli_base64(struct peri_slice bytes, struct peri_buffer *text) {
       group |= (uint32_t)(unsigned char)bytes.ptr[i + 2];
     }
     char quad[4] = {digits[group >> 18], digits[group >> 12 & 63],
-                    left > 1 ? digits[group >> 6 & 63] : '=',
-                    left > 2 ? digits[group & 63] : '='};
+                    digits[left > 1 ? group >> 6 & 63 : PADDING],
+                    digits[left > 2 ? group & 63 : PADDING]};
     int rc = peri_buffer_add(text, quad, sizeof(quad));
     if (rc < 0) {
       return rc;
@@ -59,7 +61,9 @@ static size_t read_value(struct peri_slice labels, size_t at,
     char byte = labels.ptr[at++];
     if (byte == '\\' && at < labels.len) {
       byte = labels.ptr[at++];
-      byte = byte == 'n' ? '\n' : byte;
+      if (byte == 'n') {
+        byte = '\n';
+      }
     }
     if (*rc == 0) {
       *rc = peri_buffer_add(value, &byte, 1);

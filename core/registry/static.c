@@ -41,7 +41,8 @@ static int make_snapshot(struct peri_config *config, struct peri_slice self,
                          uint64_t version, struct peri_snapshot **ret_snapshot,
                          struct peri_problem *ret_problem) {
   size_t made = 0, count = config->service_count;
-  struct peri_peers **peers = calloc(count > 0 ? count : 1, sizeof(*peers));
+  struct peri_peers **peers =
+      calloc(count > 0 ? count : 1, sizeof(struct peri_peers *));
   if (peers == NULL) {
     return peri_problem_set(ret_problem, PERI_ENOMEM, "out of memory");
   }
@@ -107,7 +108,7 @@ int peri_registry_new(const struct peri_registry_options *options,
 int peri_registry_update(struct peri_registry *registry,
                          struct peri_config *config,
                          struct peri_problem *ret_problem) {
-  struct peri_snapshot *next;
+  struct peri_snapshot *next = NULL;
   uint64_t version = peri_snapshot_version(registry->snapshot) + 1;
   int rc = make_snapshot(config, peri_slice_of(registry->self_address), version,
                          &next, ret_problem);
