@@ -3,10 +3,6 @@ local cffi = require("spec.support.ffi")
 local assert = require("luassert")
 local C, ffi = cffi.load({ "base/error.h", "loop/probe_shim.h" })
 
--- A sanitizer preloaded into this process must not reach the shells that specs start.
-ffi.cdef("int unsetenv(const char *name);")
-ffi.C.unsetenv("LD_PRELOAD")
-
 local M = { C = C, ffi = ffi }
 
 ---@return table loop, with `step_until`, `probe`, `free` and the C loop as `ptr`
