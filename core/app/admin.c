@@ -15,7 +15,9 @@
 #include "loop/poll.h"
 #include "loop/timer.h"
 
-enum { CONN_MEMORY_BYTES = 8192, MOST_CONNS = 64, IDLE_S = 15 };
+// Short, since microhttpd overlooks that a peer which sent half a request has
+// gone when both reach it at once: only this ends such a connection.
+enum { CONN_MEMORY_BYTES = 8192, MOST_CONNS = 256, IDLE_S = 3 };
 
 struct peri_admin {
   struct peri_listener *listener;

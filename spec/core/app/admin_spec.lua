@@ -66,15 +66,15 @@ describe("the admin page", function()
     raw("nonsense\255\1\r\n\r\n")
     raw("GET /" .. ("x"):rep(20000) .. " HTTP/1.1\r\n\r\n")
     local sockets = {}
-    for i = 1, 80 do
+    for i = 1, 300 do
       sockets[i] = proc.connect(car.admin)
       sockets[i].send("GET /live HT")
     end
-    for i = 1, 80 do
+    for i = 1, 300 do
       sockets[i].close()
     end
     local got
-    for _ = 1, 100 do
+    for _ = 1, 200 do
       got = raw(get("/live"))
       if got ~= "" then
         break
