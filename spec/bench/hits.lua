@@ -1,5 +1,6 @@
 --- Local hits over the wire: the sidecar beside a bare nghttp2+libuv echo of the same
 --- bytes and Go's groupcache, interleaved in one run. Run through spec/bench/run.
+local lfs = require("lfs")
 local proc = require("spec.support.proc")
 local frames = require("spec.support.frames")
 
@@ -16,13 +17,16 @@ local function read(path)
   return text
 end
 
---- CPU seconds that a process has used.
+--- CPU seconds that a process has used, to the nanosecond: the sum over its threads.
 local function cpu(pid)
-  local fields = {}
-  for word in read("/proc/" .. pid .. "/stat"):match("%) (.*)$"):gmatch("%S+") do
-    fields[#fields + 1] = word
+  local tasks = "/proc/" .. pid .. "/task"
+  local sum = 0
+  for task in lfs.dir(tasks) do
+    if task:match("^%d+$") then
+      sum = sum + tonumber(read(tasks .. "/" .. task .. "/schedstat"):match("^(%d+)"))
+    end
   end
-  return (tonumber(fields[12]) + tonumber(fields[13])) / 100
+  return sum / 1e9
 end
 
 --- Resident memory in MB: all of it, and the anonymous part.
@@ -119,6 +123,23 @@ for _, shape in ipairs(shapes) do
 end
 
 print(("\nresident memory, idle with the static registry: %.1f MB, of which %.1f MB anonymous"):format(idle, idle_anonymous))
+--- Fills a cache of 256 MiB with values of 1 KiB and shows what it costs.
+local function full()
+  local budget = 256
+  local file = folder .. "/full.lua"
+  proc.write(
+    file,
+    ([[return { workers = 2, listen = { app = "127.0.0.1:0", admin = "127.0.0.1:0" },
+      groups = { bench = { bytes = "%dMiB", fallback = { "static_reply", value = ("v"):rep(1000) } } } }]]):format(budget)
+  )
+  local process = proc.start(proc.build .. "/perigee", { "serve", "--config", file })
+  local address = process:await_out("perigee ready app=(%S+)")
+  proc.run(proc.build .. "/flow-client", {
+    "storm", "-target", address, "-conns", "4", "-workers", "64", "-for", "30s", "-group", "bench", "-key", "k", "-keys", "1000000000",
+  }, { limit_ms = 60000 })
+  print(("resident memory, a full cache of %d MiB: %.1f MB"):format(budget, (memory(process.pid))))
+end
+full()
 proc.destroy_all()
 require("spec.support.handles")()
 proc.remove(folder)

@@ -32,6 +32,19 @@ describe("the life of a sidecar", function()
     assert.equal(car.line .. "\n", car.process.out)
   end)
 
+  it("is small when idle", function()
+    if os.getenv("PERI_KIND") then
+      return pending("a sanitizer's build is larger")
+    end
+    local car = sidecar.start("return { listen = { app = '127.0.0.1:0', admin = '127.0.0.1:0' }, groups = { g = {}, h = { fallback = { 'static_reply', value = 'v' } } } }")
+    local file = assert(io.open("/proc/" .. car.process.pid .. "/status"))
+    local status = file:read("*a")
+    file:close()
+    assert.truthy(tonumber(status:match("VmRSS:%s+(%d+)")) <= 16 * 1024, status)
+    assert.truthy(tonumber(status:match("RssAnon:%s+(%d+)")) <= 6 * 1024, status)
+    car:stop()
+  end)
+
   it("finishes what it has begun when told to stop", function()
     local car = sidecar.start(slow())
     local calls = {}
