@@ -9,13 +9,14 @@
 
 /// The store's inside, for the `.c` files of this room only.
 
-/// Key and value follow the struct. 48 bytes on 64-bit machines.
+/// Key and value follow the struct. 56 bytes on 64-bit machines.
 struct peri_entry {
   struct peri_node node;
   struct peri_list used;  // in the shard's list; `next` is NULL in no store
   int64_t expire_ns;
   atomic_uint refs;
   uint32_t value_len;  // the top three bits are flags
+  uint32_t used_at;    // the shard's tick when it was put last in its list
 };
 
 /// The key follows the struct.
@@ -33,19 +34,21 @@ struct peri_spin {
   atomic_uint taken;
 };
 
-/// One shard; all but `lock` is touched under it only. Its own cache lines.
+/// One shard; all but `lock` is touched under it only. What a hit touches fills
+/// the first cache line, since that travels between processors.
 struct peri_shard {
   _Alignas(64) struct peri_spin lock;
-  struct peri_table entries;
-  struct peri_table flights;
+  uint32_t tick;          // counts what is put last in the list
   struct peri_list used;  // least recently used first
-  uint64_t budget_bytes;  // 0 is unlimited
-  uint64_t bytes;
+  struct peri_table entries;
   uint64_t hits;
   uint64_t misses;
+  uint64_t budget_bytes;  // 0 is unlimited
+  uint64_t bytes;
   uint64_t evictions;
   uint64_t expired;
   uint64_t oversize;
+  struct peri_table flights;
   uint64_t flight_count;
   uint64_t waiter_count;
   size_t sweep_bucket;  // where the last sweep ended
@@ -105,7 +108,10 @@ void peri_store_settle(struct peri_store *store, struct peri_shard *shard,
 struct peri_entry *peri_shard_find(const struct peri_place *place,
                                    int64_t now_ns, struct peri_dead *dead);
 
-/// Marks an entry recently used.
+/// Marks an entry recently used. In a large shard, one that is in the more
+/// recent half stays where it is: moving what is hot with each hit would make
+/// processors fight over it and its neighbours, for an order that decides
+/// nothing there.
 void peri_shard_use(struct peri_shard *shard, struct peri_entry *entry);
 
 /// Takes an entry out.

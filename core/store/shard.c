@@ -6,8 +6,10 @@
 #include "store/private.h"
 
 enum {
-  SPINS = 100,      // looks at a taken lock before yielding
-  EVICT_BATCH = 64  // entries taken out under one hold of the lock
+  SPINS = 100,         // looks at a taken lock before yielding
+  EVICT_BATCH = 64,    // entries taken out under one hold of the lock
+  EXACT_UP_TO = 1024,  // entries in a shard whose every use counts
+  RECENT_PART = 2      // of a larger one, not moved when used
 };
 
 static void pause_briefly(void) {
@@ -68,10 +70,19 @@ struct peri_entry *peri_shard_find(const struct peri_place *place,
   return entry;
 }
 
+/// Puts an entry that is in no list last.
+static void put_last(struct peri_shard *shard, struct peri_entry *entry) {
+  shard->tick++;
+  entry->used_at = shard->tick;
+  peri_list_push(&shard->used, &entry->used);
+}
+
 void peri_shard_use(struct peri_shard *shard, struct peri_entry *entry) {
-  if (shard->used.prev != &entry->used) {
+  uint32_t count = shard->entries.count;
+  uint32_t recent = count <= EXACT_UP_TO ? 0 : count / RECENT_PART;
+  if (shard->tick - entry->used_at > recent) {
     peri_list_remove(&entry->used);
-    peri_list_push(&shard->used, &entry->used);
+    put_last(shard, entry);
   }
 }
 
@@ -96,7 +107,7 @@ int peri_shard_put(const struct peri_place *place, struct peri_fresh *fresh,
     bury(copy, dead);
     return rc;
   }
-  peri_list_push(&shard->used, &copy->used);
+  put_last(shard, copy);
   shard->bytes += peri_entry_charge_bytes(copy);
   return 0;
 }
@@ -116,6 +127,7 @@ void peri_shard_swap(const struct peri_place *place, struct peri_entry *old,
     place->shard->bytes -= peri_entry_charge_bytes(old);
   } else {
     peri_list_push(&old->used, &copy->used);
+    copy->used_at = old->used_at;
   }
   peri_list_remove(&old->used);
   old->used.next = NULL;

@@ -89,8 +89,11 @@ uint32_t peri_store_shard_of(const struct peri_store *store,
 struct peri_place peri_store_place(const struct peri_store *store,
                                    struct peri_slice key) {
   uint32_t index = peri_store_shard_of(store, key);
+  struct peri_shard *shard = &store->shards[index];
+  // Another processor probably had it last; it travels while we hash.
+  __builtin_prefetch(shard, 1);
   return (struct peri_place){
-      .shard = &store->shards[index],
+      .shard = shard,
       .key = key,
       .hash = (uint32_t)peri_hash_xxh3(key, store->seed),
       .index = index,

@@ -43,9 +43,10 @@ uint32_t peri_store_shards(const struct peri_store *store);
 uint32_t peri_store_shard_of(const struct peri_store *store,
                              struct peri_slice key);
 
-/// Finds `key` and marks it recently used. `*ret_entry` is a new reference (it
-/// may be absent: a remembered not-found). What is expired at `now_ns` (Unix)
-/// is removed. @return 0 or PERI_ENOTFOUND.
+/// Finds `key` and marks it recently used (in a shard of over 1,024 entries
+/// unless it is in the more recent half anyway). `*ret_entry` is a new
+/// reference (it may be absent: a remembered not-found). What is expired at
+/// `now_ns` (Unix) is removed. @return 0 or PERI_ENOTFOUND.
 int peri_store_get(struct peri_store *store, struct peri_slice key,
                    int64_t now_ns, struct peri_entry **ret_entry);
 

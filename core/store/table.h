@@ -15,12 +15,12 @@ struct peri_node {
 /// a node). Zero-initialise it and set `key_offset`. Not thread-safe.
 struct peri_table {
   struct peri_node ***segments;
-  size_t segment_cap;    // length of `segments`
-  size_t segment_count;  // segments allocated
-  size_t buckets;        // in use
-  size_t mask;           // smallest 2^n - 1 that is at least buckets - 1
-  size_t count;          // nodes held
-  size_t key_offset;
+  uint32_t buckets;  // in use
+  uint32_t mask;     // smallest 2^n - 1 that is at least buckets - 1
+  uint32_t count;    // nodes held
+  uint32_t key_offset;
+  uint32_t segment_cap;    // length of `segments`
+  uint32_t segment_count;  // segments allocated
 };
 
 /// The node with that key, or NULL.

@@ -1,8 +1,8 @@
 local M = require("spec.core.store.store")
 local C = M.C
 
---- What one small entry of these specs is charged: 48 + key + value in a slot of 72, and 8.
-local CHARGE = 80
+--- What one small entry of these specs is charged: 56 + key + value in a slot of 80, and 8.
+local CHARGE = 88
 
 describe("store/shard", function()
   local store

@@ -167,6 +167,20 @@ describe("store/store", function()
     assert.equal(1, store.stat("misses"))
   end)
 
+  it("keeps what is used in a large shard too, to within half of it", function()
+    local one = M.new({ shards = 1, budget_bytes = 4000 * 72 })
+    for i = 1, 4000 do
+      one.set("k" .. i, "v")
+      one.get("k1")
+    end
+    for i = 1, 20000 do
+      one.set("n" .. i, "v")
+      assert.is_truthy(one.get("k1"), i)
+    end
+    assert.is_nil(one.peek("k2"))
+    one.free()
+  end)
+
   it("does not count a peek as use", function()
     local small = M.new({ shards = 1, budget_bytes = 4 * 72 })
     for i = 1, 4 do
