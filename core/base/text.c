@@ -191,7 +191,15 @@ size_t peri_text_percent_encode(struct peri_slice bytes, char *ret_text,
     size_t character = peri_slice_utf8_length(bytes);
     character = character == 0 ? 1 : character;
     size_t len = escape(bytes.ptr, character, escaped);
+    if (*bytes.ptr == ' ' && (at == 0 || bytes.len == 1)) {
+      // A header's value must not begin or end with a space (RFC 9113, 8.2.1).
+      memcpy(escaped, "%20", 3);
+      len = 3;
+    }
     if (len >= capacity - at) {
+      while (at > 0 && ret_text[at - 1] == ' ') {
+        at--;
+      }
       break;
     }
     memcpy(ret_text + at, escaped, len);

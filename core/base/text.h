@@ -17,9 +17,9 @@ const char *peri_text_nearest(const char *word, const char *const *words,
                               size_t count);
 
 /// Writes `bytes` percent-encoded as gRPC does for `grpc-message` (every byte
-/// outside 0x20–0x7E and '%' itself becomes %XX). `ret_text` holds
-/// `capacity` bytes with the final NUL; longer texts are cut at a whole
-/// character. Returns the length without the NUL.
+/// outside 0x20–0x7E and '%' itself becomes %XX, and so does a space at either
+/// end). `ret_text` holds `capacity` bytes with the final NUL; longer texts are
+/// cut at a whole character. Returns the length without the NUL.
 size_t peri_text_percent_encode(struct peri_slice bytes, char *ret_text,
                                 size_t capacity);
 

@@ -132,6 +132,18 @@ describe("base/text percent encoding", function()
     assert.equal("", encode(""))
   end)
 
+  it("leaves no space at either end, where a header must not have one", function()
+    assert.equal("%20 a b %20", encode("  a b  "))
+    assert.equal("%20", encode(" "))
+    assert.equal("%20%20", encode("  "))
+    assert.equal("a", encode("a bcd", 3))
+    assert.equal("a", encode("a  b", 4))
+    assert.equal("", encode(" ", 3))
+    for _, text in ipairs({ " ", "  a b  ", "a ", " a" }) do
+      assert.equal(text, decode(encode(text)))
+    end
+  end)
+
   it("cuts at a whole character", function()
     assert.equal("abc", encode("abcdef", 4))
     assert.equal("a", encode("aü", 7))
