@@ -3,7 +3,11 @@
 #include "base/slice.h"
 #include "model/config_parts.h"
 
-enum { MAX_SHARDS = 4096, MIN_SHARD_BYTES = 256 };
+enum {
+  MAX_SHARDS = 4096,
+  MIN_SHARD_BYTES = 256,
+  MAX_NAME_BYTES = 200  // so that it fits into the labels of its metrics
+};
 
 static int copy_option(void *ctx, const char *key,
                        const struct peri_json *value) {
@@ -127,6 +131,10 @@ static int visit_group(void *ctx, const char *name,
   struct peri_config_group *group = &into->groups[into->count];
   if (*name == '\0') {
     return peri_config_fail(&child, "a group needs a name");
+  }
+  if (strlen(name) > MAX_NAME_BYTES) {
+    return peri_config_fail(&child, "a group's name has at most %d bytes",
+                            (int)MAX_NAME_BYTES);
   }
   *group = (struct peri_config_group){
       .name = peri_arena_copy(child.reader->arena, peri_slice_of(name)),
