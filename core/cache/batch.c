@@ -50,7 +50,7 @@ static int build(const struct batch *batch, struct peri_buffer *answer) {
     }
     rc = peri_pb_add_item(answer, &item);
   }
-  return rc;
+  return rc == 0 && answer->len > batch->message_bytes ? PERI_ELIMIT : rc;
 }
 
 static void finish(struct batch *batch) {

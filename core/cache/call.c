@@ -108,9 +108,10 @@ void peri_cache_reply_bytes(struct peri_call *call, struct peri_slice message) {
 void peri_cache_reply_failure(struct peri_call *call, struct peri_slice owner,
                               const struct peri_unary_result *result) {
   char words[MAX_TEXT];
+  struct peri_slice text =
+      result->text.len > 0 ? result->text : peri_slice_of("it did not say why");
   (void)snprintf(words, sizeof words, "owner %.*s: %.*s",
                  owner.len < 128 ? (int)owner.len : 128, owner.ptr,
-                 result->text.len < 256 ? (int)result->text.len : 256,
-                 result->text.ptr);
+                 text.len < 256 ? (int)text.len : 256, text.ptr);
   peri_call_finish(call, result->status, words);
 }

@@ -69,12 +69,19 @@ static void fail_key(struct removal *removal, int owner,
   }
 }
 
-// Marks the keys that the owner names in its RemoveKeysResponse.
+// Marks the keys that the owner names in its RemoveKeysResponse. One that names
+// more than it was asked to remove is not worth the time to look them all up.
 static void read_failed(struct part *part, struct peri_slice message) {
   struct peri_pb_field field;
+  size_t named = 0;
   int rc = 0;
   while ((rc = peri_pb_next(&message, &field)) > 0) {
     if (field.number == 1 && field.type == 2) {
+      named++;
+      if (named > part->removal->count) {
+        rc = PERI_EPROTO;
+        break;
+      }
       fail_key(part->removal, part->owner, field.bytes);
     }
   }

@@ -187,7 +187,10 @@ static const char *cause_of(const struct peri_unary_result *result) {
       result->status == PERI_STATUS_DEADLINE_EXCEEDED) {
     return "timeout";
   }
-  return result->code < 0 ? "unreachable" : "failed";
+  // Who answers nonsense, or too much, has been reached.
+  bool reached = result->code == 0 || result->code == PERI_EPROTO ||
+                 result->code == PERI_ELIMIT;
+  return reached ? "failed" : "unreachable";
 }
 
 static void owner_answered(void *ctx, const struct peri_unary_result *result) {

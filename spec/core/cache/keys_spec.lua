@@ -54,4 +54,73 @@ describe("RemoveKeys", function()
   it("takes no keys for nothing to do", function()
     assert.equal("", mesh:call("RemoveKeys", support.field(1, "scores")).message)
   end)
+
+  it("takes a key twice for twice the same", function()
+    local twice = { "key-1", "key-2", "key-1", "key-1" }
+    assert.equal("", mesh:call("RemoveKeys", support.request("scores", twice), { node = 0 }).message)
+    assert.equal(58, present())
+    for node = 1, 2 do
+      mesh:stop(node)
+    end
+    local owned, lost = 0, {}
+    for _, key in ipairs(twice) do
+      if mesh:remove(key, { node = 0 }).status == 0 then
+        owned = owned + 1
+      else
+        lost[#lost + 1] = key
+      end
+    end
+    local failed = mesh:call("RemoveKeys", support.request("scores", twice), { node = 0 }).fields[1] or {}
+    assert.same(lost, failed)
+    assert.equal(4 - owned, #failed)
+  end)
+
+  it("removes 1,000 keys, with NUL bytes in them, at once", function()
+    local many = {}
+    for i = 1, 1000 do
+      many[i] = "n\0" .. i
+    end
+    assert.equal("", mesh:call("RemoveKeys", support.request("scores", many), { node = 1 }).message)
+    assert.equal(60, present())
+  end)
+end)
+
+describe("RemoveKeys at a peer that lies", function()
+  local mesh
+  before_each(function()
+    mesh = support.mesh({ groups = '{"scores":{"fallback":"fake","peer_timeout":"400ms"}}' })
+    mesh:liar()
+  end)
+  after_each(function()
+    mesh:free()
+  end)
+
+  local function failed(what, says)
+    mesh:lie(what, says)
+    local answer = mesh:call("RemoveKeys", support.request("scores", { "a", "b", "c" }))
+    assert.equal(0, answer.status)
+    assert.is_false(S.peri_shim_mesh_busy(mesh.handle, 0))
+    return answer.fields[1] or {}
+  end
+
+  it("believes what it says of the keys asked", function()
+    assert.same({}, failed(S.SHIM_LIAR_SAYS, ""))
+    assert.same({ "b" }, failed(S.SHIM_LIAR_SAYS, support.field(1, "b") .. support.field(1, "z")))
+  end)
+
+  it("names every key when the answer is worth nothing", function()
+    local all = { "a", "b", "c" }
+    assert.same(all, failed(S.SHIM_LIAR_SAYS, "\10\255"))
+    assert.same(all, failed(S.SHIM_LIAR_SAYS, support.field(1, "z"):rep(1000000)))
+    for _, what in ipairs({
+      S.SHIM_LIAR_NOTHING,
+      S.SHIM_LIAR_BARE_OK,
+      S.SHIM_LIAR_HTML,
+      S.SHIM_LIAR_PART,
+      S.SHIM_LIAR_RESET,
+      S.SHIM_LIAR_NO_END,
+    }) do
+      assert.same(all, failed(what))
+    end
+  end)
 end)

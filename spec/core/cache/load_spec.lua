@@ -1,5 +1,6 @@
 local support = require("spec.core.cache.mesh_support")
 local S = support.status
+local ffi = require("ffi")
 
 describe("a load from the origin", function()
   local mesh
@@ -53,6 +54,20 @@ describe("a load from the origin", function()
     assert.equal(S.PERI_STATUS_DEADLINE_EXCEEDED, answer.status)
     assert.equal("the load took longer than 50 ms", answer.text)
     assert.equal(0, S.peri_shim_policy_under_way(mesh:policy(0)))
+  end)
+
+  it("takes a lifetime beyond the end of time for none", function()
+    for _, ttl in ipairs({ 9223372036854775807LL, 0 }) do
+      S.peri_shim_policy_ttl(mesh:policy(0), ttl, ttl)
+      mesh:remove("Tom")
+      assert.is_nil(mesh:get("Tom").fields[3])
+      assert.is_nil(mesh:get("Tom").fields[3])
+    end
+    assert.equal(2, mesh:fetches(0))
+    S.peri_shim_policy_ttl(mesh:policy(0), -1, 9223372036854775807LL)
+    mesh:get("missing")
+    mesh:get("missing")
+    assert.equal(3, mesh:fetches(0))
   end)
 
   it("fails when the fallback refuses", function()
@@ -168,6 +183,73 @@ describe("a load from an owner without a fallback", function()
     assert.equal(S.PERI_STATUS_UNAVAILABLE, answer.status)
     assert.truthy(answer.text:find("owner " .. mesh:address(1) .. " unreachable: ", 1, true))
     mesh:free()
+  end)
+end)
+
+describe("a load from a peer that lies", function()
+  local mesh
+  before_each(function()
+    mesh = support.mesh({ groups = '{"scores":{"fallback":"fake","peer_timeout":"400ms"}}' })
+    mesh:liar()
+  end)
+  after_each(function()
+    mesh:free()
+  end)
+
+  --- The fallback answers, is told why, and nothing of it is kept.
+  local function falls_back(cause, key)
+    local answer = mesh:get(key)
+    assert.equal("VALUE-OF " .. key, answer.value, answer.text)
+    assert.equal((cause or mesh:cause(0):match("^%a+")) .. " " .. ffi.string(S.peri_shim_liar_address(mesh.handle)), mesh:cause(0))
+    assert.equal(S.PERI_STATUS_NOT_FOUND, mesh:call("Peek", support.request("scores", key)).status)
+    assert.is_false(S.peri_shim_mesh_busy(mesh.handle, 0))
+  end
+
+  for name, lie in pairs({
+    ["garbage for a message"] = { S.SHIM_LIAR_SAYS, "failed", "\10\255\255" },
+    ["more than a message may have"] = { S.SHIM_LIAR_SAYS, "failed", "\10\128\128\192\2" .. ("x"):rep(5 * 1024 * 1024) },
+    ["nothing at all"] = { S.SHIM_LIAR_NOTHING, "timeout" },
+    ["OK without a message"] = { S.SHIM_LIAR_BARE_OK, "failed" },
+    ["a page"] = { S.SHIM_LIAR_HTML, "failed" },
+    ["half a message"] = { S.SHIM_LIAR_PART, "timeout" },
+    ["half a message and a reset"] = { S.SHIM_LIAR_RESET, "failed" },
+    ["a status that is none"] = { S.SHIM_LIAR_UNKNOWN, "failed" },
+    ["a message without a status"] = { S.SHIM_LIAR_NO_END, "failed" },
+    ["no HTTP/2"] = { S.SHIM_LIAR_JUNK },
+    ["nothing on its connections"] = { S.SHIM_LIAR_DEAF, "timeout" },
+    ["by hanging up"] = { S.SHIM_LIAR_HANGS_UP, "unreachable" },
+  }) do
+    it("survives " .. name, function()
+      mesh:lie(lie[1], lie[3])
+      falls_back(lie[2], "Tom")
+      falls_back(lie[2], "Ann")
+      assert.is_true(mesh:asked() >= 1)
+    end)
+  end
+
+  it("survives a connection that ends in the middle of a message", function()
+    mesh:lie(S.SHIM_LIAR_PART)
+    local crowd = mesh:start("Get", support.request("scores", "Tom"), { count = 20 })
+    mesh:await(function()
+      return mesh:asked() == 1
+    end)
+    S.peri_shim_liar_hang_up(mesh.handle)
+    mesh:drain()
+    assert.equal(20, mesh:ended(S.PERI_STATUS_OK))
+    assert.equal("VALUE-OF Tom", mesh:result(crowd).value)
+    assert.equal(1, mesh:fetches(0))
+    mesh:lie(S.SHIM_LIAR_SAYS, support.field(1, "honest"))
+    assert.equal("honest", mesh:get("Tom").value)
+  end)
+
+  it("passes on whatever instant it names, and keeps nothing", function()
+    for _, expire in ipairs({ 1, 9223372036854775807LL, -1LL, -9223372036854775807LL - 1 }) do
+      mesh:lie(S.SHIM_LIAR_SAYS, support.field(1, "v") .. support.field(3, expire))
+      local answer = mesh:get("Tom")
+      assert.equal("v", answer.value)
+      assert.is_true(ffi.cast("int64_t", answer.fields[3][1]) == expire)
+      assert.equal(0, mesh:metric(0, "perigee_cache_entries"))
+    end
   end)
 end)
 

@@ -4,6 +4,7 @@
 
 #include "base/metrics.h"
 #include "cache/cache.h"
+#include "cache/liar_shim.h"
 #include "cache/mesh_shim.h"
 #include "h2/client.h"
 #include "h2/listener.h"
@@ -57,6 +58,7 @@ struct peri_shim_mesh {
   int worker_count;
   char addresses[SHIM_MAX_NODES][64];
   struct shim_node nodes[SHIM_MAX_NODES];
+  struct peri_shim_liar *liar;  // NULL unless asked for
   uint64_t version;
   struct peri_loop *loop;
   struct peri_h2_client *client;

@@ -247,7 +247,7 @@ static void do_errand(struct errand *errand) {
 
 void peri_shim_mesh_peers(struct peri_shim_mesh *mesh, int node,
                           uint32_t mask) {
-  struct peri_endpoint_init inits[SHIM_MAX_NODES + 1];
+  struct peri_endpoint_init inits[SHIM_MAX_NODES + 2];
   struct peri_peers *peers = NULL;
   struct peri_snapshot *snapshot = NULL;
   size_t count = 0;
@@ -257,6 +257,10 @@ void peri_shim_mesh_peers(struct peri_shim_mesh *mesh, int node,
       inits[count].address = peri_slice_of(mesh->addresses[i]);
       count++;
     }
+  }
+  if ((mask >> 30 & 1) != 0) {
+    inits[count].address = peri_slice_of(peri_shim_liar_address(mesh));
+    count++;
   }
   if (mask >> 31 != 0) {
     inits[count].address = peri_slice_of("127.0.0.1:1");
@@ -318,6 +322,7 @@ void peri_shim_mesh_free(struct peri_shim_mesh *mesh) {
     peri_shim_policy_free(mesh->nodes[i].policy);
   }
   peri_h2_client_free(mesh->client);
+  peri_shim_liar_free(mesh->liar);
   peri_shim_mesh_forget(mesh);
   if (peri_loop_free(mesh->loop) < 0) {
     abort();

@@ -16,8 +16,8 @@ void peri_shim_mesh_free(struct peri_shim_mesh *mesh);
 
 struct peri_shim_policy *peri_shim_mesh_policy(struct peri_shim_mesh *mesh,
                                                int node);
-/// Gives a node the peers of `mask` (bit i: node i; bit 31: an address where
-/// nobody listens), and waits until its workers have them.
+/// Gives a node the peers of `mask` (bit i: node i; bit 30: the liar; bit
+/// 31: an address where nobody listens), and waits until its workers have them.
 void peri_shim_mesh_peers(struct peri_shim_mesh *mesh, int node, uint32_t mask);
 /// The node's address on the mesh.
 const char *peri_shim_mesh_address(struct peri_shim_mesh *mesh, int node);

@@ -1,7 +1,7 @@
 --- Sidecars for the specs of the cache: several nodes with workers of their own
 --- and a client, over real HTTP/2, with messages written and read here.
 local cffi = require("spec.support.ffi")
-local C, ffi = cffi.load({ "cache/mesh_shim.h", "base/status.h" })
+local C, ffi = cffi.load({ "cache/mesh_shim.h", "cache/liar_shim.h", "base/status.h" })
 
 local M = {}
 
@@ -93,6 +93,23 @@ function Mesh:owner(owner)
   for node = 0, self.nodes - 1 do
     C.peri_shim_policy_owner(self:policy(node), owner)
   end
+end
+
+--- Starts a peer that lies, and makes it the owner of all keys for `node`.
+function Mesh:liar(node)
+  C.peri_shim_mesh_liar(self.handle)
+  self:owner(C.SHIM_OWNER_RING)
+  self:peers(node or 0, 2 ^ 30)
+end
+
+--- What the liar does from now on, and says.
+function Mesh:lie(what, says)
+  self.lies = says or ""
+  C.peri_shim_liar_does(self.handle, what, cffi.slice(self.lies))
+end
+
+function Mesh:asked()
+  return C.peri_shim_liar_asked(self.handle)
 end
 
 function Mesh:policy(node)
