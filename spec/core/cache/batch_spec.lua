@@ -86,4 +86,71 @@ describe("BatchGet", function()
     assert.equal("VALUE-OF b", mesh:get("b").value)
     assert.equal(3, mesh:fetches(0))
   end)
+
+  it("counts the keys in what an answer may have", function()
+    local keys = {}
+    for i = 1, 31 do
+      keys[i] = ("%02d"):format(i) .. ("k"):rep(135198)
+    end
+    local answer = mesh:call("BatchGet", support.request("scores", keys))
+    assert.equal(S.PERI_STATUS_RESOURCE_EXHAUSTED, answer.status)
+    assert.equal("the values are too large for one answer; ask for fewer keys", answer.text)
+  end)
+
+  it("asks the fallback for the keys of an owner that failed", function()
+    mesh:stop(2)
+    local keys = {}
+    for i = 1, 60 do
+      keys[i] = "key-" .. i
+    end
+    local got = items(mesh:call("BatchGet", support.request("scores", keys)))
+    for i = 1, 60 do
+      assert.equal(0, got[i].code)
+      assert.equal("VALUE-OF key-" .. i, got[i].value)
+    end
+    assert.equal(60, mesh:fetches(0) + mesh:fetches(1))
+    assert.is_true(mesh:fetches(0) > 15 and mesh:fetches(1) > 5)
+  end)
+
+  it("loads a key once however often it is asked for", function()
+    mesh:hold(0, true)
+    mesh:owner(0)
+    local keys = {}
+    for i = 1, 500 do
+      keys[i] = i % 2 == 0 and "Tom" or "missing"
+    end
+    local number = mesh:start("BatchGet", support.request("scores", keys))
+    mesh:await(function()
+      return mesh:fetches(0) == 2
+    end)
+    mesh:hold(0, false)
+    local got = items(mesh:finish(number))
+    for i = 1, 500 do
+      assert.equal(i % 2 == 0 and 0 or tonumber(S.PERI_STATUS_NOT_FOUND), got[i].code)
+    end
+    assert.equal(2, mesh:fetches(0))
+  end)
+end)
+
+describe("BatchGet without a fallback", function()
+  it("fails only the keys whose owner failed", function()
+    local mesh = support.mesh({ nodes = 2, groups = '{"scores":{}}' })
+    mesh:owner(S.SHIM_OWNER_CRC)
+    local keys, own = {}, {}
+    for i = 1, 40 do
+      keys[i] = "key-" .. i
+      assert.equal(0, mesh:set(keys[i], "x").status)
+      own[i] = mesh:call("Peek", support.request("scores", keys[i])).status == 0
+    end
+    mesh:stop(1)
+    local answer = mesh:call("BatchGet", support.request("scores", keys))
+    assert.equal(0, answer.status)
+    for i, item in ipairs(answer.fields[1]) do
+      local fields = support.fields(item)
+      assert.equal(keys[i], fields[1][1])
+      assert.equal(own[i] and "x" or nil, fields[2] and fields[2][1])
+      assert.equal(own[i] and 0 or tonumber(S.PERI_STATUS_UNAVAILABLE), fields[4] and tonumber(fields[4][1]) or 0)
+    end
+    mesh:free()
+  end)
 end)

@@ -52,4 +52,24 @@ describe("a cache's groups", function()
     assert.equal(0, tonumber(S.peri_shim_mesh_sweep(bare.handle, 0)))
     bare:free()
   end)
+
+  it("may have any name that is UTF-8", function()
+    local names = { "größe", 'a"b', "a b", "a\\b", ("g"):rep(200) }
+    local groups = {}
+    for _, name in ipairs(names) do
+      groups[#groups + 1] = '"' .. name:gsub('[\\"]', "\\%0") .. '":{"fallback":"fake"}'
+    end
+    local odd = support.mesh({ groups = "{" .. table.concat(groups, ",") .. "}", peers = false })
+    for _, name in ipairs(names) do
+      assert.equal("VALUE-OF Tom", odd:get("Tom", { group = name }).value)
+      local label = 'group="' .. name:gsub('[\\"]', "\\%0") .. '"'
+      assert.equal(1, odd:metric(0, "perigee_cache_entries", label))
+    end
+    for _, name in ipairs({ "größe\0", "\0größe", "grö", "größe " }) do
+      local answer = odd:get("Tom", { group = name })
+      assert.equal(S.PERI_STATUS_NOT_FOUND, answer.status)
+    end
+    assert.equal(S.PERI_STATUS_INVALID_ARGUMENT, odd:get("Tom", { group = "gr\195" }).status)
+    odd:free()
+  end)
 end)

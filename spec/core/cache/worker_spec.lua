@@ -99,6 +99,75 @@ describe("a worker's cache", function()
     assert.equal(1, mesh:fetches(1))
   end)
 
+  it("ends what is under way, whatever becomes of its peers", function()
+    mesh = support.mesh({ nodes = 3, workers = 2, groups = '{"scores":{"fallback":"fake","peer_timeout":"20s"}}' })
+    mesh:owner(2)
+    mesh:hold(2, true)
+    local numbers = {}
+    for i, mask in ipairs({ 7, 3, 1, 0, 2 ^ 31, 7 }) do
+      local key = "key " .. i
+      numbers[i] = mesh:start("Get", support.request("scores", key), { node = 0, worker = i % 2, count = 5 })
+      mesh:start("BatchGet", support.request("scores", { key, "other " .. i, key }), { node = 0, worker = 1 })
+      mesh:await(function()
+        return mesh:metric(0, "perigee_cache_joined_total") >= 6 * i
+      end)
+      mesh:peers(0, mask)
+      mesh:peers(0, 7)
+    end
+    for _, mask in ipairs({ 3, 0, 5, 7 }) do
+      mesh:peers(2, mask)
+    end
+    mesh:hold(2, false)
+    mesh:drain()
+    assert.equal(36, mesh:ended(S.PERI_STATUS_OK))
+    for i, number in ipairs(numbers) do
+      assert.equal("VALUE-OF key " .. i, mesh:result(number).value)
+    end
+    assert.is_false(S.peri_shim_mesh_busy(mesh.handle, 0))
+  end)
+
+  it("asks the fallback when the owner stops in the middle of a load", function()
+    mesh = support.mesh({ nodes = 3, workers = 2, groups = '{"scores":{"fallback":"fake","peer_timeout":"20s"}}' })
+    mesh:owner(1)
+    mesh:hold(1, true)
+    for _, node in ipairs({ 0, 2 }) do
+      for worker = 0, 1 do
+        mesh:start("Get", support.request("scores", "Tom"), { node = node, worker = worker, count = 50 })
+      end
+    end
+    mesh:await(function()
+      return mesh:fetches(1) == 1
+        and mesh:metric(0, "perigee_cache_joined_total") == 99
+        and mesh:metric(2, "perigee_cache_joined_total") == 99
+    end)
+    mesh:stop(1)
+    mesh:drain()
+    assert.equal(200, mesh:ended(S.PERI_STATUS_OK))
+    assert.equal(1, mesh:fetches(0))
+    assert.equal(1, mesh:fetches(2))
+  end)
+
+  it("tells all its own and foreign waiters when it stops", function()
+    mesh = support.mesh({ nodes = 2, workers = 3, groups = '{"scores":{"fallback":"fake","peer_timeout":"60s"}}' })
+    mesh:owner(1)
+    mesh:hold(1, true)
+    for round = 1, 10 do
+      for worker = 0, 2 do
+        mesh:start("Get", support.request("scores", "key " .. round), { worker = worker, count = 10 })
+        mesh:start("BatchGet", support.request("scores", { "key 1", "key " .. round }), { worker = worker })
+      end
+    end
+    mesh:await(function()
+      return mesh:fetches(1) == 10
+    end)
+    mesh:stop(0)
+    mesh:drain()
+    -- A batch may be told by a worker that stops before its own, key by key.
+    local batches = mesh:ended(S.PERI_STATUS_OK)
+    assert.is_true(batches <= 30)
+    assert.equal(330 - batches, mesh:ended(S.PERI_STATUS_UNAVAILABLE))
+  end)
+
   it("does not serve what it owned before, but owns no more", function()
     mesh = support.mesh({ nodes = 2 })
     mesh:owner(0)

@@ -1,12 +1,13 @@
 local support = require("spec.core.cache.mesh_support")
 local S = support.status
+local ffi = require("ffi")
 
 describe("Set and Remove", function()
   local mesh
   before_each(function()
     mesh = support.mesh({
       nodes = 3,
-      groups = '{"scores":{"fallback":"fake","bytes":"1MiB","peer_timeout":"300ms"},"brief":{"ttl":"60s"}}',
+      groups = '{"scores":{"fallback":"fake","bytes":"1MiB","peer_timeout":"300ms"},"brief":{"ttl":"60s"},"endless":{"ttl":"106751d"}}',
     })
     mesh:owner(1)
   end)
@@ -44,7 +45,7 @@ describe("Set and Remove", function()
   end)
 
   it("take an instant that has passed for a removal", function()
-    for _, past in ipairs({ 1, -5LL }) do
+    for _, past in ipairs({ 1, -5LL, -9223372036854775807LL - 1 }) do
       mesh:set("Tom", "x")
       assert.equal(0, mesh:set("Tom", "y", past).status)
       assert.equal(S.PERI_STATUS_NOT_FOUND, mesh:call("Peek", support.request("scores", "Tom"), { node = 1 }).status)
@@ -65,6 +66,55 @@ describe("Set and Remove", function()
     assert.equal(S.PERI_STATUS_UNAVAILABLE, answer.status)
     assert.truthy(answer.text:find("owner " .. mesh:address(1) .. ": ", 1, true))
     assert.equal(S.PERI_STATUS_UNAVAILABLE, mesh:remove("Tom").status)
+    for _, node in ipairs({ 0, 2 }) do
+      local kept = mesh:call("Peek", support.request("scores", "Tom"), { node = node })
+      assert.equal(S.PERI_STATUS_NOT_FOUND, kept.status)
+    end
+  end)
+
+  it("take the last instant there is, and lifetimes beyond it, for far away", function()
+    local last = 9223372036854775807LL
+    assert.equal(0, mesh:set("Tom", "x", last).status)
+    local answer = mesh:get("Tom")
+    assert.equal("x", answer.value)
+    assert.is_true(ffi.cast("int64_t", answer.fields[3][1]) == last)
+    assert.equal(0, mesh:call("Set", support.request("endless", "Tom", "x")).status)
+    answer = mesh:get("Tom", { group = "endless" })
+    assert.equal("x", answer.value)
+    assert.is_nil(answer.fields[3])
+  end)
+
+  it("are seen at once, although an older Get is still under way", function()
+    for _, node in ipairs({ 0, 1 }) do
+      local key = "key of " .. node
+      mesh:hold(1, true)
+      local before = mesh:fetches(1)
+      local old = mesh:start("Get", support.request("scores", key), { node = node })
+      mesh:await(function()
+        return mesh:fetches(1) == before + 1
+      end)
+      assert.equal(0, mesh:set(key, "newer", nil, { node = node }).status)
+      assert.equal("newer", mesh:get(key, { node = node }).value)
+      assert.equal("newer", mesh:get(key, { node = 2 }).value)
+      assert.equal(0, mesh:call("RemoveKeys", support.request("scores", { key, key }), { node = node }).status)
+      assert.equal(0, mesh:set(key, "newest", nil, { node = node }).status)
+      mesh:hold(1, false)
+      assert.equal(0, mesh:finish(old).status)
+      assert.equal("newest", mesh:get(key, { node = node }).value)
+    end
+  end)
+
+  it("tell keys apart by every byte", function()
+    local keys = { "a", "a\0", "a\0b", "\0a", "a ", "A", "ü", "u\204\136", "a%00", "../a", '"' }
+    for i, key in ipairs(keys) do
+      assert.equal(0, mesh:set(key, tostring(i)).status)
+    end
+    for i, key in ipairs(keys) do
+      assert.equal(tostring(i), mesh:get(key, { node = 2 }).value)
+    end
+    assert.is_true(mesh:remove("a\0").removed)
+    assert.equal("1", mesh:get("a").value)
+    assert.equal("3", mesh:get("a\0b").value)
   end)
 
   it("go on when their caller leaves", function()
