@@ -19,15 +19,15 @@ static struct head *head_of(void *block) {
 }
 
 void *peri_slab_alloc(struct peri_slab *slab, size_t bytes) {
-  size_t class = (bytes + PERI_SLAB_CLASS_BYTES - 1) / PERI_SLAB_CLASS_BYTES;
   struct head *head = NULL;
+  if (bytes > SIZE_MAX - HEAD_BYTES - PERI_SLAB_CLASS_BYTES) {
+    return NULL;
+  }
+  size_t class = (bytes + PERI_SLAB_CLASS_BYTES - 1) / PERI_SLAB_CLASS_BYTES;
   if (class == 0) {
     class = 1;
   }
   if (class > PERI_SLAB_CLASSES) {
-    if (bytes > SIZE_MAX - HEAD_BYTES) {
-      return NULL;
-    }
     head = malloc(HEAD_BYTES + bytes);
     class = 0;
   } else if (slab->free_blocks[class] != NULL) {

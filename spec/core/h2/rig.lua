@@ -8,6 +8,7 @@ ffi.cdef([[
 ssize_t read(int fd, void *bytes, size_t len);
 ssize_t write(int fd, const void *bytes, size_t len);
 int close(int fd);
+int dup(int fd);
 int unlink(const char *path);
 ]])
 
@@ -112,6 +113,13 @@ function M.rig(options)
 
   function self.raw(buffer_bytes)
     local fd = C.rig_raw(self.ptr, buffer_bytes or 0)
+    assert.is_true(fd >= 0)
+    return raw_peer(self, fd)
+  end
+
+  --- A raw peer that connects to where the rig listens.
+  function self.connect()
+    local fd = C.rig_connect(self.ptr)
     assert.is_true(fd >= 0)
     return raw_peer(self, fd)
   end

@@ -5,6 +5,7 @@
 #include "h2/client.h"
 #include "h2/limits.h"
 #include "h2/listener.h"
+#include "h2/resolve.h"
 #include "h2/server.h"
 #include "h2/stream.h"
 #include "loop/loop.h"
@@ -83,6 +84,27 @@ int rig_raw(struct rig *rig, int buffer_bytes);
 /// peers that the spec plays itself; the port is in `ret_port`.
 int rig_mute(uint16_t *ret_port);
 int rig_mute_accept(int fd);
+
+/// A non-blocking socket connected (or connecting) to where the rig listens.
+int rig_connect(struct rig *rig);
+
+/// A listening socket whose queue is full, so that connecting to it takes for
+/// ever; `rig->address` says where.
+int rig_full(struct rig *rig);
+
+/// Leaves a socket file behind on which nobody listens.
+int rig_stale(const char *path);
+
+/// What a look-up gave.
+struct rig_lookup {
+  uint32_t calls;
+  int code;
+  struct peri_resolved resolved;
+};
+
+/// Looks a name up, and changes its mind when `cancel` is set.
+int rig_resolve(struct rig *rig, const char *host, uint16_t port,
+                struct rig_lookup *lookup, bool cancel);
 
 void rig_drain(struct rig *rig);
 void rig_server_free(struct rig *rig);

@@ -1,0 +1,113 @@
+local cffi = require("spec.support.ffi")
+local C, ffi = cffi.load({ "h2/body.h", "h2/out.h", "h2/count_shim.h" })
+
+describe("h2/body", function()
+  local body, out, count, held
+  before_each(function()
+    body, out = ffi.new("struct peri_h2_body"), ffi.new("struct peri_out")
+    count, held = ffi.new("struct count_owner"), {}
+    C.peri_h2_body_init(body)
+    assert.equal(0, C.peri_out_init(out))
+  end)
+  after_each(function()
+    C.peri_out_done(out)
+    C.peri_h2_body_done(body)
+  end)
+
+  --- Queues strings; those in a table are borrowed.
+  local function add(...)
+    local list = { ... }
+    local pieces = ffi.new("struct peri_h2_piece[?]", #list)
+    for i, item in ipairs(list) do
+      local text = type(item) == "table" and item[1] or item
+      held[#held + 1] = text
+      pieces[i - 1].bytes.ptr, pieces[i - 1].bytes.len = text, #text
+      if type(item) == "table" then
+        pieces[i - 1].release, pieces[i - 1].owner = C.count_release, count
+      end
+    end
+    assert.equal(0, C.peri_h2_body_add(body, pieces, #list))
+  end
+
+  local function taken()
+    local parts = {}
+    for i = 0, tonumber(out.count) - 1 do
+      local part = out.parts[i]
+      parts[#parts + 1] = ffi.string(part.ptr ~= nil and part.ptr or out.scratch + part.offset, part.len)
+    end
+    return table.concat(parts)
+  end
+
+  it("copies small pieces together", function()
+    add("abc", "def")
+    add("ghi")
+    assert.equal(1, body.count)
+    C.peri_h2_body_take(body, 4, out)
+    C.peri_h2_body_take(body, 5, out)
+    assert.equal("abcdefghi", taken())
+    assert.equal(0, tonumber(body.bytes))
+  end)
+
+  it("copies small borrowed pieces and gives them back at once", function()
+    add("abc", { "def" })
+    C.peri_h2_body_take(body, 6, out)
+    assert.equal("abcdef", taken())
+    assert.equal(1, count.released)
+    assert.equal(1, tonumber(out.count))
+  end)
+
+  it("borrows large pieces until they are written", function()
+    add({ ("x"):rep(1024) })
+    C.peri_h2_body_take(body, 1024, out)
+    assert.equal(0, count.released)
+    assert.equal(0, body.count)
+    C.peri_out_clear(out)
+    assert.equal(1, count.released)
+  end)
+
+  it("gives a split piece back only after its last part", function()
+    add({ ("x"):rep(2000) .. "yz" })
+    C.peri_h2_body_take(body, 2000, out)
+    C.peri_h2_body_take(body, 2, out)
+    assert.equal(0, count.released)
+    assert.equal(("x"):rep(2000) .. "yz", taken())
+    C.peri_out_clear(out)
+    assert.equal(1, count.released)
+  end)
+
+  it("keeps copies of any size in order with borrowed pieces", function()
+    local big, middle = ("c"):rep(3000), ("b"):rep(1500)
+    add("a", big, { middle }, "tail")
+    add({ "" }, { "end" })
+    local all = "a" .. big .. middle .. "tailend"
+    assert.equal(#all, tonumber(body.bytes))
+    for _ = 1, #all, 700 do
+      C.peri_h2_body_take(body, math.min(700, tonumber(body.bytes)), out)
+    end
+    assert.equal(all, taken())
+    C.peri_out_clear(out)
+    assert.equal(3, count.released)
+  end)
+
+  it("grows beyond its first room", function()
+    local expected = {}
+    for i = 1, 40 do
+      expected[i] = ("%03d"):format(i):rep(400)
+      add({ expected[i] })
+      if i % 3 == 0 then
+        C.peri_h2_body_take(body, 1000, out)
+      end
+    end
+    C.peri_h2_body_take(body, tonumber(body.bytes), out)
+    assert.equal(table.concat(expected), taken())
+    C.peri_out_clear(out)
+    assert.equal(40, count.released)
+  end)
+
+  it("gives everything back when it dies", function()
+    add({ "a" }, { ("x"):rep(5000) }, ("y"):rep(5000))
+    C.peri_h2_body_take(body, 100, out)
+    C.peri_h2_body_done(body)
+    assert.equal(2, count.released)
+  end)
+end)

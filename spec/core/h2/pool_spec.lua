@@ -1,0 +1,87 @@
+local M = require("spec.core.h2.rig")
+local C, ffi = M.C, M.ffi
+
+describe("h2/pool", function()
+  local rig
+  after_each(function()
+    rig.free()
+  end)
+
+  --- An address that nobody listens on.
+  local function dead()
+    local port = ffi.new("uint16_t[1]")
+    local fd = C.rig_mute(port)
+    ffi.C.close(fd)
+    return "127.0.0.1:" .. port[0]
+  end
+
+  it("makes one connection for a burst of first calls", function()
+    rig = M.rig()
+    rig.listen()
+    local calls = {}
+    for i = 1, 50 do
+      calls[i] = rig.open("/echo", "x")
+    end
+    for i = 1, 50 do
+      assert.equal(0, rig.wait(calls[i])["end"].code)
+    end
+    assert.equal(1, rig.ptr.accepted)
+  end)
+
+  it("keeps addresses apart", function()
+    rig = M.rig()
+    local address = rig.listen()
+    assert.equal(0, rig.fetch("/echo", nil, address)["end"].code)
+    assert.equal(C.PERI_ECONNECT, rig.fetch("/echo", nil, dead())["end"].code)
+    assert.equal(0, rig.fetch("/echo", nil, address)["end"].code)
+    local by_name = rig.fetch("/echo", nil, "localhost:" .. address:match("%d+$"))
+    assert.equal(0, by_name["end"].code)
+    assert.equal(2, rig.ptr.accepted)
+  end)
+
+  it("tries again after the back-off, which grows with each failure", function()
+    rig = M.rig({ pool = { backoff_min_ms = 40, backoff_max_ms = 400 } })
+    local address = dead()
+    -- Only streams that get a connection are counted: a held back one does not.
+    local function attempts()
+      return rig.metric("perigee_h2_streams_total", 'listener="client"')
+    end
+    local waits = {}
+    assert.equal(C.PERI_ECONNECT, rig.fetch("/echo", nil, address)["end"].code)
+    for i = 1, 3 do
+      assert.equal(i, attempts())
+      local from = tonumber(C.peri_loop_now_ns(rig.ptr.loop))
+      while true do
+        local call = rig.open("/echo", nil, address)
+        if attempts() > i then
+          rig.wait(call)
+          break
+        end
+        rig.step(0)
+        assert.equal(1, call.closes)
+        rig.step(5)
+      end
+      waits[i] = (tonumber(C.peri_loop_now_ns(rig.ptr.loop)) - from) / 1e6
+    end
+    assert.is_true(waits[1] >= 25)
+    assert.is_true(waits[3] > waits[1])
+  end)
+
+  it("comes back at once after a connection that had worked", function()
+    rig = M.rig({ client = { idle_ms = 60 }, pool = { backoff_min_ms = 5000 } })
+    rig.listen()
+    rig.fetch("/echo")
+    assert.is_true(rig.until_true(function()
+      return rig.ptr.conn_closes == 1
+    end))
+    assert.equal(0, rig.fetch("/echo")["end"].code)
+    assert.equal(2, rig.ptr.accepted)
+  end)
+
+  it("forgets addresses it has no use for", function()
+    rig = M.rig({ pool = { backoff_min_ms = 1, backoff_max_ms = 1 } })
+    for _ = 1, 200 do
+      assert.equal(C.PERI_ECONNECT, rig.fetch("/echo", nil, dead())["end"].code)
+    end
+  end)
+end)
