@@ -56,8 +56,9 @@ int peri_h2_fields_add(struct peri_h2_fields *set, struct nghttp2_rcbuf *name,
   field->value.len = value_vec.len;
   nghttp2_rcbuf_incref(name);
   nghttp2_rcbuf_incref(value);
-  set->bufs[2 * set->count] = name;
-  set->bufs[2 * set->count + 1] = value;
+  struct nghttp2_rcbuf **bufs = set->bufs + 2 * (size_t)set->count;
+  bufs[0] = name;
+  bufs[1] = value;
   set->count++;
   return 0;
 }

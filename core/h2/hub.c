@@ -76,10 +76,8 @@ static void release(struct peri_h2_hub *hub) {
     hub->setup.on_free(hub->setup.ctx);
   }
   while (!peri_list_empty(&hub->free_streams)) {
-    struct peri_h2_stream *stream =
-        PERI_CONTAINER_OF(hub->free_streams.next, struct peri_h2_stream, link);
-    peri_list_remove(&stream->link);
-    free(stream);
+    free(PERI_CONTAINER_OF(peri_list_pop(&hub->free_streams),
+                           struct peri_h2_stream, link));
   }
   peri_timer_free(hub->timer);
   nghttp2_option_del(hub->option);

@@ -6,9 +6,9 @@
 #include "base/error.h"
 
 int peri_out_init(struct peri_out *out) {
-  memset(out, 0, sizeof(*out));
-  out->scratch = malloc(PERI_OUT_SCRATCH_BYTES);
-  out->parts = malloc(PERI_OUT_PARTS * sizeof(*out->parts));
+  *out =
+      (struct peri_out){.scratch = malloc(PERI_OUT_SCRATCH_BYTES),
+                        .parts = malloc(PERI_OUT_PARTS * sizeof(*out->parts))};
   if (out->scratch == NULL || out->parts == NULL) {
     peri_out_done(out);
     return PERI_ENOMEM;
@@ -24,11 +24,9 @@ void peri_out_done(struct peri_out *out) {
 }
 
 void peri_out_copy(struct peri_out *out, const void *bytes, size_t len) {
-  struct peri_out_part *last =
-      out->count > 0 ? &out->parts[out->count - 1] : NULL;
   memcpy(out->scratch + out->used, bytes, len);
-  if (last != NULL && last->ptr == NULL) {
-    last->len += len;
+  if (out->count > 0 && out->parts[out->count - 1].ptr == NULL) {
+    out->parts[out->count - 1].len += len;
   } else {
     struct peri_out_part part = {.offset = out->used, .len = len};
     out->parts[out->count++] = part;

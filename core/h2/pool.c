@@ -232,7 +232,7 @@ void peri_h2_pool_tick(struct peri_h2_pool *pool) {
 void peri_h2_pool_done(struct peri_h2_pool *pool) {
   for (size_t i = 0; i < PERI_POOL_BUCKETS; i++) {
     while (!peri_list_empty(&pool->buckets[i])) {
-      origin_free(pool, PERI_CONTAINER_OF(pool->buckets[i].next,
+      origin_free(pool, PERI_CONTAINER_OF(peri_list_pop(&pool->buckets[i]),
                                           struct peri_h2_origin, link));
     }
   }

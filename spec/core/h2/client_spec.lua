@@ -188,11 +188,11 @@ describe("h2/client", function()
   it("ends its streams when it is freed", function()
     start()
     rig.listen()
-    local sent, waiting = rig.open("/hold"), nil
+    local sent = rig.open("/hold")
     assert.is_true(rig.until_true(function()
       return rig.ptr.requests == 1
     end))
-    waiting = rig.open("/hold")
+    local waiting = rig.open("/hold")
     C.rig_client_free(rig.ptr)
     assert.equal(1, sent.closes)
     assert.equal(1, waiting.closes)
