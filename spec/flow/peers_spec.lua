@@ -129,6 +129,62 @@ describe("three sidecars", function()
     end
   end)
 
+  it("gets a thousand keys in one call, each loaded once by its owner", function()
+    for i = 1, 3 do
+      start(i)
+    end
+    local keys = {}
+    for i = 1, 1000 do
+      keys[i] = "b" .. i
+    end
+    for _, car in ipairs(cars) do
+      local got = car:call({ verb = "batch", group = "count", key = table.concat(keys, ","), timeout = "30s" })
+      assert.equal("OK", got.code, got.message)
+      assert.equal(1000, #got.items)
+      for i, item in ipairs(got.items) do
+        assert.equal(keys[i], item.key)
+        assert.equal(0, item.code or 0)
+        assert.equal("1", item.value)
+      end
+    end
+    local total, most = counts("/count/b")
+    assert.equal(1000, total)
+    assert.equal(1, most)
+  end)
+
+  it("says that a dead owner could not be told, and keeps nothing instead", function()
+    for i = 1, 3 do
+      start(i)
+    end
+    local keys, own = {}, {}
+    for i = 1, 40 do
+      keys[i] = "x" .. i
+      assert.equal("OK", cars[1]:call({ verb = "set", group = "none", key = keys[i], value = "v" }).code)
+    end
+    cars[3].process:destroy()
+    local lost = {}
+    for i = 1, 40 do
+      local set = cars[1]:call({ verb = "set", group = "none", key = keys[i], value = "w" })
+      own[i] = set.code == "OK"
+      if not own[i] then
+        lost[#lost + 1] = keys[i]
+        assert.equal("Unavailable", set.code)
+        assert.truthy(set.message:find("owner 127.0.0.1:" .. ports[3], 1, true), set.message)
+        for car = 1, 2 do
+          assert.equal("NotFound", cars[car]:call({ verb = "peek", group = "none", key = keys[i] }).code)
+        end
+      end
+    end
+    assert.truthy(#lost > 0 and #lost < 40)
+    local got = cars[2]:call({ verb = "batch", group = "none", key = table.concat(keys, ",") })
+    assert.equal("OK", got.code)
+    for i, item in ipairs(got.items) do
+      assert.equal(own[i] and "w" or "", item.value or "")
+      assert.equal(own[i] and 0 or 14, item.code or 0)
+    end
+    assert.same(lost, cars[2]:call({ verb = "removekeys", group = "none", key = table.concat(keys, ",") }).failed)
+  end)
+
   it("passes on that the owner has no such value", function()
     for i = 1, 3 do
       start(i)
