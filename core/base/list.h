@@ -36,6 +36,19 @@ static inline void peri_list_remove(struct peri_list *node) {
   peri_list_init(node);
 }
 
+/// Takes the first node out of the list and leaves it in none. NULL when the
+/// list is empty.
+static inline struct peri_list *peri_list_pop(struct peri_list *head) {
+  struct peri_list *node = head->next;
+  if (node == head) {
+    return NULL;
+  }
+  head->next = node->next;
+  node->next->prev = head;
+  peri_list_init(node);
+  return node;
+}
+
 /// Moves everything in `from` to the end of `to`; `from` is empty afterwards.
 static inline void peri_list_splice(struct peri_list *to,
                                     struct peri_list *from) {

@@ -18,6 +18,14 @@ void shim_list_remove(struct shim_item *item) {
   peri_list_remove(&item->link);
 }
 
+int shim_list_pop(struct peri_list *head) {
+  struct peri_list *node = peri_list_pop(head);
+  if (node == NULL || !peri_list_empty(node) || node->prev != node) {
+    return -1;
+  }
+  return PERI_CONTAINER_OF(node, struct shim_item, link)->number;
+}
+
 void shim_list_splice(struct peri_list *to, struct peri_list *from) {
   peri_list_splice(to, from);
 }

@@ -45,6 +45,23 @@ describe("base/list", function()
     assert.equal(2, C.shim_list_digits(head))
   end)
 
+  it("pops from the front, and nothing from an empty list", function()
+    assert.equal(-1, C.shim_list_pop(head))
+    for i = 1, 3 do
+      C.shim_list_push(head, items[i])
+    end
+    assert.equal(1, C.shim_list_pop(head))
+    assert.equal(23, C.shim_list_digits(head))
+    C.shim_list_push(head, items[1])
+    assert.equal(2, C.shim_list_pop(head))
+    assert.equal(3, C.shim_list_pop(head))
+    assert.equal(1, C.shim_list_pop(head))
+    assert.is_true(C.shim_list_empty(head))
+    assert.equal(-1, C.shim_list_pop(head))
+    C.shim_list_push(head, items[2])
+    assert.equal(2, C.shim_list_digits(head))
+  end)
+
   it("splices one list behind another", function()
     C.shim_list_push(head, items[1])
     C.shim_list_push(other, items[2])
