@@ -102,9 +102,7 @@ static void woken(struct peri_message *message) {
   peri_list_splice(&fellows, &first->fellows);
   tell(first, outcome);
   while (!peri_list_empty(&fellows)) {
-    struct peri_cache_wait *next = wait_of(fellows.next);
-    peri_list_remove(&next->waiter.link);
-    tell(next, outcome);
+    tell(wait_of(peri_list_pop(&fellows)), outcome);
   }
   peri_cache_outcome_unref(outcome);
 }
@@ -112,9 +110,7 @@ static void woken(struct peri_message *message) {
 // The mailbox is closed, so their worker has ended and given them all up.
 static void drop(struct peri_cache_wait *first) {
   while (!peri_list_empty(&first->fellows)) {
-    struct peri_cache_wait *next = wait_of(first->fellows.next);
-    peri_list_remove(&next->waiter.link);
-    free_wait(next);
+    free_wait(wait_of(peri_list_pop(&first->fellows)));
   }
   peri_cache_outcome_unref(first->outcome);
   free_wait(first);
@@ -123,8 +119,7 @@ static void drop(struct peri_cache_wait *first) {
 void peri_cache_wake(struct peri_list *waiters,
                      struct peri_cache_outcome *outcome) {
   while (!peri_list_empty(waiters)) {
-    struct peri_cache_wait *first = wait_of(waiters->next);
-    peri_list_remove(&first->waiter.link);
+    struct peri_cache_wait *first = wait_of(peri_list_pop(waiters));
     struct peri_list *link = waiters->next;
     while (link != waiters) {
       struct peri_list *next = link->next;
@@ -254,8 +249,8 @@ void peri_cache_abandon(struct peri_cache_worker *worker) {
   static const struct peri_cache_answer stopping = {
       .status = PERI_STATUS_UNAVAILABLE, .text = "the sidecar is stopping"};
   while (!peri_list_empty(&worker->waits)) {
-    struct peri_cache_wait *wait =
-        PERI_CONTAINER_OF(worker->waits.next, struct peri_cache_wait, link);
+    struct peri_cache_wait *wait = PERI_CONTAINER_OF(
+        peri_list_pop(&worker->waits), struct peri_cache_wait, link);
     void (*done)(void *, const struct peri_cache_answer *) = wait->done;
     void *ctx = wait->ctx;
     peri_cache_leave(wait);

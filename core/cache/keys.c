@@ -131,7 +131,7 @@ static int send_part(const struct peri_cache_call *call,
           rc < 0 ? rc : peri_pb_add_element(&message, 2, removal->keys[i].text);
     }
   }
-  if (rc == 0) {
+  if (rc >= 0) {
     const struct peri_endpoint *to =
         peri_peers_at(call->worker->peers, (size_t)owner);
     struct peri_cache_request request = {

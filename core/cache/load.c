@@ -297,7 +297,7 @@ void peri_cache_load_start(struct peri_cache_worker *worker,
 
 void peri_cache_load_stop(struct peri_cache_worker *worker) {
   while (!peri_list_empty(&worker->loads)) {
-    settle(PERI_CONTAINER_OF(worker->loads.next, struct load, link),
+    settle(PERI_CONTAINER_OF(peri_list_pop(&worker->loads), struct load, link),
            PERI_STATUS_UNAVAILABLE, NULL, "the sidecar is stopping");
   }
 }

@@ -75,7 +75,7 @@ void peri_cache_send_stop(struct peri_cache_worker *worker) {
       .text = peri_slice_of("the sidecar is stopping")};
   while (!peri_list_empty(&worker->sends)) {
     struct send *send =
-        PERI_CONTAINER_OF(worker->sends.next, struct send, link);
+        PERI_CONTAINER_OF(peri_list_pop(&worker->sends), struct send, link);
     peri_unary_cancel(send->unary);
     end(send, &stopping);
   }

@@ -68,8 +68,8 @@ static void left(void *ctx, int code) {
 static void forward(const struct peri_cache_call *call,
                     struct peri_cache_side *side, struct peri_slice key,
                     const char *path, const char *owner) {
-  size_t owner_len = strlen(owner);
-  struct write *write = calloc(1, sizeof *write + key.len + owner_len);
+  struct peri_slice address = peri_slice_of(owner);
+  struct write *write = calloc(1, sizeof *write + key.len + address.len);
   if (write == NULL) {
     peri_call_finish(call->call, PERI_STATUS_RESOURCE_EXHAUSTED,
                      "out of memory");
@@ -79,9 +79,9 @@ static void forward(const struct peri_cache_call *call,
   write->call = call->call;
   write->removes = path == remove_path;
   write->key = (struct peri_slice){write->text, key.len};
-  write->owner = (struct peri_slice){write->text + key.len, owner_len};
+  write->owner = (struct peri_slice){write->text + key.len, address.len};
   memcpy(write->text, key.ptr, key.len);
-  memcpy(write->text + key.len, owner, owner_len);
+  memcpy(write->text + key.len, address.ptr, address.len);
   struct peri_cache_request request = {.worker = call->worker,
                                        .group = side->group,
                                        .address = write->owner,
