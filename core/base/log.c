@@ -52,7 +52,7 @@ static size_t escape(struct peri_slice rest, bool json, char ret_text[8],
                : snprintf(ret_text, 8, "\\x%02x", byte);
     taken = 1;
   } else if (byte == '\n' || byte == '\r' || byte == '\t') {
-    char letter = byte == '\n' ? 'n' : byte == '\r' ? 'r' : 't';
+    int letter = byte == '\n' ? 'n' : byte == '\r' ? 'r' : 't';
     len = snprintf(ret_text, 8, "\\%c", letter);
   } else if (byte < 0x20 || byte == 0x7F) {
     len = snprintf(ret_text, 8, json ? "\\u%04x" : "\\x%02x", byte);

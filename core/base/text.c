@@ -162,14 +162,16 @@ const char *peri_text_nearest(const char *word, const char *const *words,
   return nearest;
 }
 
-// Writes one character's bytes, escaped where needed; returns the length.
-static size_t escape(const char *bytes, size_t len,
+// Writes one character's bytes, escaped where needed, a space only at an edge;
+// returns the length.
+static size_t escape(const char *bytes, size_t len, bool edge,
                      char ret_text[LONGEST_ESCAPE]) {
   static const char hex[] = "0123456789ABCDEF";
   size_t at = 0;
   for (size_t i = 0; i < len; i++) {
     unsigned char byte = (unsigned char)bytes[i];
-    if (byte >= 0x20 && byte <= 0x7E && byte != '%') {
+    bool plain = byte > 0x20 && byte <= 0x7E && byte != '%';
+    if (plain || (byte == ' ' && !edge)) {
       ret_text[at++] = (char)byte;
       continue;
     }
@@ -190,12 +192,9 @@ size_t peri_text_percent_encode(struct peri_slice bytes, char *ret_text,
     char escaped[LONGEST_ESCAPE];
     size_t character = peri_slice_utf8_length(bytes);
     character = character == 0 ? 1 : character;
-    size_t len = escape(bytes.ptr, character, escaped);
-    if (*bytes.ptr == ' ' && (at == 0 || bytes.len == 1)) {
-      // A header's value must not begin or end with a space (RFC 9113, 8.2.1).
-      memcpy(escaped, "%20", 3);
-      len = 3;
-    }
+    // A header's value must not begin or end with a space (RFC 9113, 8.2.1).
+    bool edge = at == 0 || bytes.len == 1;
+    size_t len = escape(bytes.ptr, character, edge, escaped);
     if (len >= capacity - at) {
       while (at > 0 && ret_text[at - 1] == ' ') {
         at--;
