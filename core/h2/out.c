@@ -6,13 +6,16 @@
 #include "base/error.h"
 
 int peri_out_init(struct peri_out *out) {
-  *out =
-      (struct peri_out){.scratch = malloc(PERI_OUT_SCRATCH_BYTES),
-                        .parts = malloc(PERI_OUT_PARTS * sizeof(*out->parts))};
-  if (out->scratch == NULL || out->parts == NULL) {
-    peri_out_done(out);
+  char *scratch = malloc(PERI_OUT_SCRATCH_BYTES);
+  struct peri_out_part *parts = malloc(PERI_OUT_PARTS * sizeof(*parts));
+  memset(out, 0, sizeof(*out));
+  if (scratch == NULL || parts == NULL) {
+    free(scratch);
+    free(parts);
     return PERI_ENOMEM;
   }
+  out->scratch = scratch;
+  out->parts = parts;
   return 0;
 }
 
