@@ -327,7 +327,7 @@ int peri_config_address(const struct peri_config_node *node, const char *key,
 // A path from the configuration's folder; "./" in front says nothing.
 static int one_path(const struct peri_config_node *node,
                     const char **ret_path) {
-  const char *text = NULL;
+  const char *text = "";
   int rc = peri_config_text(node, &text);
   if (rc < 0) {
     return rc;
