@@ -75,6 +75,33 @@ describe("RemoveKeys", function()
     assert.equal(4 - owned, #failed)
   end)
 
+  it("lets nobody join a load that is older", function()
+    mesh:owner(1)
+    mesh:hold(1, true)
+    local old = mesh:start("Get", support.request("scores", "cold"), { node = 0, timeout = 20000 })
+    mesh:await(function()
+      return mesh:fetches(1) == 1
+    end)
+    assert.equal("", mesh:call("RemoveKeys", support.request("scores", { "cold" }), { node = 0 }).message)
+    local new = mesh:start("Get", support.request("scores", "cold"), { node = 0, timeout = 20000 })
+    mesh:await(function()
+      return mesh:fetches(1) == 2
+    end, "a load of its own")
+    mesh:hold(1, false)
+    assert.equal(0, mesh:finish(old).status)
+    assert.equal(0, mesh:finish(new).status)
+  end)
+
+  it("removes here, and nowhere else, what came with a hop", function()
+    mesh:owner(1)
+    mesh:set("Tom", "theirs", nil, { node = 1 })
+    mesh:set("Tom", "ours", nil, { node = 0, worker = -1, hop = true })
+    local answer = mesh:call("RemoveKeys", support.request("scores", { "Tom" }), { node = 0, worker = -1, hop = true })
+    assert.equal("", answer.message)
+    assert.equal(S.PERI_STATUS_NOT_FOUND, mesh:call("Peek", support.request("scores", "Tom"), { node = 0 }).status)
+    assert.equal("theirs", mesh:call("Peek", support.request("scores", "Tom"), { node = 1 }).value)
+  end)
+
   it("removes 1,000 keys, with NUL bytes in them, at once", function()
     local many = {}
     for i = 1, 1000 do
