@@ -27,7 +27,7 @@ struct peri_node *peri_table_find(const struct peri_table *table,
   }
   struct peri_node *node = *slot_of(table, hash);
   // The key may go over into the next cache line; both are fetched at once.
-  __builtin_prefetch((const char *)node + 64);
+  __builtin_prefetch((const void *)((uintptr_t)node + 64));
   while (node != NULL) {
     if (node->hash == hash && node->key_len == key.len &&
         (key.len == 0 || memcmp((const char *)node + table->key_offset, key.ptr,
