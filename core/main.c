@@ -1,14 +1,29 @@
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/folders.h"
 #include "app/serve.h"
 #include "cli/cli.h"
 
+/// Whoever started us may have closed the first three descriptors. A socket
+/// that took such a number would be sent our log and our answers: something
+/// that refuses both reading and writing the wrong way round takes it instead.
+static void fill_descriptors(void) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+    if (fcntl(fd, F_GETFD) < 0) {
+      // The lowest free number is this one.
+      (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+  }
+}
+
 /// `perigee serve` is the sidecar; every other verb talks to one.
 int main(int argc, char **argv) {
   struct peri_folders folders;
   struct peri_problem problem = {0, ""};
+  fill_descriptors();
   const char *const *rest = (const char *const *)argv + 1;
   int count = argc > 0 ? argc - 1 : 0;
   int rc = peri_folders_find(getenv("PERIGEE_DATA"), NULL, &folders, &problem);

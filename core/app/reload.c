@@ -2,9 +2,11 @@
 
 #include <stdlib.h>
 
+#include "base/container.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "loop/file.h"
+#include "loop/turn.h"
 #include "model/snapshot.h"
 #include "registry/static.h"
 
@@ -13,6 +15,7 @@ enum { LOOK_EVERY_MS = 2000, NAMES_BYTES = 256 };
 struct peri_reload {
   struct peri_reload_options options;
   struct peri_watch *watch;
+  struct peri_turn turn;
   struct peri_metric *taken;
   struct peri_metric *refused;
 };
@@ -25,7 +28,9 @@ static void refuse(struct peri_reload *reload,
            problem->text);
 }
 
-void peri_reload_now(struct peri_reload *reload) {
+static void read_again(struct peri_turn *turn) {
+  struct peri_reload *reload =
+      PERI_CONTAINER_OF(turn, struct peri_reload, turn);
   struct peri_registry *registry = reload->options.registry;
   struct peri_problem problem = {0, ""};
   struct peri_setup setup;
@@ -54,8 +59,12 @@ void peri_reload_now(struct peri_reload *reload) {
   peri_setup_done(&setup);
 }
 
+void peri_reload_request(struct peri_reload *reload) {
+  peri_turn_request(&reload->turn);
+}
+
 static void on_changed(void *ctx) {
-  peri_reload_now(ctx);
+  peri_reload_request(ctx);
 }
 
 int peri_reload_new(const struct peri_reload_options *options,
@@ -71,6 +80,7 @@ int peri_reload_new(const struct peri_reload_options *options,
       peri_metrics_counter(options->metrics, metric, help, "result=\"taken\"");
   reload->refused = peri_metrics_counter(options->metrics, metric, help,
                                          "result=\"refused\"");
+  peri_turn_init(&reload->turn, options->loop, read_again);
   int rc = peri_watch_new(options->loop, options->file, LOOK_EVERY_MS,
                           on_changed, reload, &reload->watch);
   if (rc < 0) {
@@ -85,6 +95,7 @@ void peri_reload_free(struct peri_reload *reload) {
   if (reload == NULL) {
     return;
   }
+  peri_turn_cancel(&reload->turn);
   peri_watch_free(reload->watch);
   free(reload);
 }

@@ -24,9 +24,11 @@ struct peri_reload_options {
 int peri_reload_new(const struct peri_reload_options *options,
                     struct peri_reload **ret_reload);
 
-/// Reads it now. Services take effect; what else differs is logged as needing a
-/// restart; a file that is wrong changes nothing, and is logged with its words.
-void peri_reload_now(struct peri_reload *reload);
+/// Reads it at the end of this turn of the loop, once however often it was
+/// asked for: a storm of signals is one reading. Services take effect; what
+/// else differs is logged as needing a restart; a file that is wrong changes
+/// nothing, and is logged with its words.
+void peri_reload_request(struct peri_reload *reload);
 
 /// NULL is fine.
 void peri_reload_free(struct peri_reload *reload);

@@ -30,6 +30,9 @@ int peri_serve_main(int argc, const char *const *argv,
   struct peri_serve_options options, defaults;
   struct peri_problem problem = {0, ""};
   struct peri_setup setup;
+  // Until the loop listens for it: whoever asks for a new reading while the
+  // first one goes on must not end the process.
+  signal(SIGHUP, SIG_IGN);
   peri_serve_options_parse(0, NULL, &defaults, NULL);
   if (peri_serve_options_parse(argc, argv, &options, &problem) < 0) {
     fprintf(stderr, "perigee: %s\n", problem.text);
@@ -58,6 +61,7 @@ int peri_serve_main(int argc, const char *const *argv,
     peri_log(PERI_LOG_ERROR, "app", "%s", problem.text);
     return rc == PERI_ENOMEM ? PERI_EXIT_FAILURE : PERI_EXIT_USAGE;
   }
+  peri_setup_warn(setup.config);
   int status = peri_sidecar_run(options.config, &setup, folders);
   peri_setup_done(&setup);
   return status;

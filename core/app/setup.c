@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/slice.h"
 #include "model/config.h"
 #include "script/script.h"
@@ -50,6 +52,23 @@ void peri_setup_done(struct peri_setup *setup) {
   }
   setup->tree = NULL;
   setup->config = NULL;
+}
+
+static void warn_missing(const char *key, const char *const *folders,
+                         size_t count) {
+  struct stat st;
+  for (size_t i = 0; i < count; i++) {
+    if (stat(folders[i], &st) < 0 || !S_ISDIR(st.st_mode)) {
+      peri_log(PERI_LOG_WARN, "app", "%s: there is no folder %s", key,
+               folders[i]);
+    }
+  }
+}
+
+void peri_setup_warn(const struct peri_config *config) {
+  warn_missing("policies.path", config->policy_paths,
+               config->policy_path_count);
+  warn_missing("files", config->files, config->file_count);
 }
 
 static bool equal(const struct peri_json *a, const struct peri_json *b);

@@ -21,6 +21,10 @@ int peri_setup_read(const char *file, struct peri_setup *ret_setup,
 /// Frees what it holds and leaves it empty.
 void peri_setup_done(struct peri_setup *setup);
 
+/// Warns of every folder in `policies.path` and `files` that is not there: it
+/// may come later, but is more often a slip.
+void peri_setup_warn(const struct peri_config *config);
+
 /// Names what differs between two trees besides the services of the registry
 /// ("groups, listen", cut when too long), for which the sidecar would have to
 /// start again. The order of keys does not count. Returns whether anything

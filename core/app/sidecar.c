@@ -101,6 +101,8 @@ static void drain(struct sidecar *car) {
     peri_admin_ready(car->admin, "draining");
   }
   close_acceptors(car);
+  peri_reload_free(car->reload);
+  car->reload = NULL;
   peri_timer_start(car->limit, car->config->drain_ms, 0);
   for (size_t i = 0; i < car->count; i++) {
     peri_worker_drain(car->workers[i]);
@@ -111,7 +113,7 @@ static void on_signal(void *ctx, int number) {
   struct sidecar *car = ctx;
   if (number == SIGHUP) {
     if (car->state == RUNNING) {
-      peri_reload_now(car->reload);
+      peri_reload_request(car->reload);
     }
   } else if (car->state == RUNNING) {
     drain(car);
@@ -124,7 +126,7 @@ static void on_signal(void *ctx, int number) {
 static void on_limit(void *ctx) {
   struct sidecar *car = ctx;
   if (car->state == DRAINING) {
-    peri_log(PERI_LOG_WARN, "app", "calls were still open after %llu ms",
+    peri_log(PERI_LOG_WARN, "app", "connections were still open after %llu ms",
              (unsigned long long)car->config->drain_ms);
     stop(car);
     return;
@@ -225,7 +227,20 @@ static void make_metrics(struct sidecar *car) {
                                     "Version of the services known.", NULL);
 }
 
-static int start_workers(struct sidecar *car) {
+/// What a policy says of itself, behind the file that configures it.
+static int fail_worker(struct sidecar *car, int code, const char *file,
+                       const char *words) {
+  char text[1024];
+  bool wrong =
+      code == PERI_ENOTFOUND || code == PERI_ECONFIG || code == PERI_ESCRIPT;
+  if (!wrong) {
+    return fail(car, PERI_EXIT_FAILURE, words);
+  }
+  snprintf(text, sizeof(text), "%s: %s", file, words);
+  return fail(car, PERI_EXIT_USAGE, text);
+}
+
+static int start_workers(struct sidecar *car, const char *file) {
   uint32_t wanted = count_workers(car->config);
   struct peri_problem problem = {0, ""};
   struct peri_worker_options options = {
@@ -249,10 +264,7 @@ static int start_workers(struct sidecar *car) {
     options.index = i;
     int rc = peri_worker_new(&options, &car->workers[i], &problem);
     if (rc < 0) {
-      bool wrong =
-          rc == PERI_ENOTFOUND || rc == PERI_ECONFIG || rc == PERI_ESCRIPT;
-      return fail(car, wrong ? PERI_EXIT_USAGE : PERI_EXIT_FAILURE,
-                  problem.text);
+      return fail_worker(car, rc, file, problem.text);
     }
     car->count++;
   }
@@ -372,7 +384,7 @@ static int accept_all(struct sidecar *car) {
 }
 
 static int start(struct sidecar *car, const char *file) {
-  if (make_base(car) < 0 || start_workers(car) < 0) {
+  if (make_base(car) < 0 || start_workers(car, file) < 0) {
     return -1;
   }
   make_metrics(car);
@@ -402,6 +414,7 @@ static void tear_down(struct sidecar *car) {
       peri_signal_free(car->signals[i]);
     }
   }
+  signal(SIGHUP, SIG_IGN);  // too late to read anything again
   peri_timer_free(car->sweep);
   peri_timer_free(car->limit);
   if (car->mailbox != NULL) {

@@ -130,6 +130,21 @@ static int set_failure(struct peri_problem *problem, const char *file,
                           placed ? "" : ": ", line, failure);
 }
 
+static const char *words_of_read(int code) {
+  switch (code) {
+    case PERI_ENOTFOUND:
+      return "there is no such file";
+    case PERI_EINVAL:
+      return "this is not a regular file";
+    case PERI_EPERM:
+      return "this process may not read it";
+    case PERI_ELIMIT:
+      return "a configuration has at most 16 MiB";
+    default:
+      return peri_error_text(code);
+  }
+}
+
 int peri_script_config(const char *file, char **ret_source, size_t *ret_len,
                        struct peri_json **ret_tree,
                        struct peri_problem *ret_problem) {
@@ -142,8 +157,7 @@ int peri_script_config(const char *file, char **ret_source, size_t *ret_len,
 
   int rc = peri_file_slurp(file, FILE_BYTES, &source, &len);
   if (rc < 0) {
-    return peri_problem_set(ret_problem, rc, "%s: %s", file,
-                            peri_error_text(rc));
+    return peri_problem_set(ret_problem, rc, "%s: %s", file, words_of_read(rc));
   }
   rc = peri_vm_new(&options, &vm);
   if (rc < 0) {

@@ -50,6 +50,66 @@ describe("perigee serve", function()
     assert.truthy(got.err:find("PERIGEE_DATA is /nowhere", 1, true), got.err)
   end)
 
+  it("says what a configuration must be when it is none", function()
+    for path, words in pairs({
+      [sidecar.folder] = "not a regular file",
+      ["/dev/null"] = "not a regular file",
+      ["/no/such.lua"] = "there is no such file",
+    }) do
+      local got = run({ "--config", path })
+      assert.equal(2, got.code)
+      assert.truthy(got.err:find(path .. ": ", 1, true) and got.err:find(words, 1, true), got.err)
+    end
+    local fifo = sidecar.folder .. "/fifo.lua"
+    assert.equal(0, os.execute("mkfifo '" .. fifo .. "'"))
+    local got = run({ "--config", fifo })
+    assert.equal(2, got.code)
+    assert.truthy(got.err:find("not a regular file", 1, true), got.err)
+  end)
+
+  it("survives SIGHUP from its first moment on", function()
+    -- The evaluation takes so long that the signals come in its middle.
+    local busy = "for _ = 1, 1e8 do end return { workers = 1, listen = { app = '127.0.0.1:0', admin = false } }"
+    local process = sidecar.launch(busy, { args = { "--log-level", "debug" } })
+    proc.await("SIGHUP to be ignored", 5000, function()
+      return process.code or proc.run("/bin/grep", { "-q", "SigIgn:.*[13579bdf]$", "/proc/" .. process.pid .. "/status" }).code == 0
+    end)
+    for _ = 1, 50 do
+      process:kill("sighup")
+    end
+    process:await_out("perigee ready")
+    for _ = 1, 500 do
+      process:kill("sighup")
+    end
+    process:kill("sigterm")
+    local code, signal = process:wait()
+    assert.same({ 0, 0 }, { code, signal })
+  end)
+
+  it("runs and stops well without the first three descriptors", function()
+    local file = sidecar.folder .. "/closed.lua"
+    proc.write(file, "return { workers = 1, listen = { app = 'unix:closed.sock', admin = false } }")
+    for _, closed in ipairs({ ">&-", ">&- 2>&-", "<&- >&- 2>&-" }) do
+      local script = ("exec '%s' serve --config '%s' %s"):format(sidecar.binary, file, closed)
+      local process = proc.start("/bin/sh", { "-c", script }, { cwd = sidecar.folder })
+      proc.await("the socket", 5000, function()
+        return process.code or proc.run("/usr/bin/test", { "-S", sidecar.folder .. "/closed.sock" }).code == 0
+      end)
+      local got = proc.run(sidecar.binary, { "peers", "--target", "unix:" .. sidecar.folder .. "/closed.sock" })
+      assert.equal(0, got.code, got.err)
+      process:kill("sigterm")
+      local code, signal = process:wait()
+      assert.same({ 0, 0 }, { code, signal }, closed)
+    end
+  end)
+
+  it("warns of folders that are not there", function()
+    local car = sidecar.start("return { workers = 1, listen = { app = '127.0.0.1:0', admin = false }, policies = { path = { '/no/policies' } }, files = { '/no/files' } }")
+    car:stop()
+    assert.truthy(car.process.err:find("policies.path: there is no folder /no/policies", 1, true), car.process.err)
+    assert.truthy(car.process.err:find("files: there is no folder /no/files", 1, true), car.process.err)
+  end)
+
   it("logs JSON when asked to, and only what is asked for", function()
     local config = 'return { workers = 1, listen = { app = "127.0.0.1:0", admin = false }, groups = { g = {} } }'
     local car = sidecar.start(config, { args = { "--log-format", "json" } })

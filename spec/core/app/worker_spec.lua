@@ -31,6 +31,7 @@ describe("workers", function()
     local process = sidecar.launch(config(3, 'fallback = { "no_such_policy" }'))
     assert.equal(2, (process:wait()))
     assert.truthy(process.err:find("no_such_policy", 1, true), process.err)
+    assert.truthy(process.err:find("perigee%-%d+%.lua: groups%.g%.fallback: "), process.err)
     assert.equal("", process.out)
   end)
 
