@@ -1,6 +1,8 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,11 +11,16 @@
 
 #include "base/slice.h"
 
-enum { LINE_BYTES = 4096, TAIL_BYTES = 3 };
+enum { LINE_BYTES = 4096, TAIL_BYTES = 3, PATIENCE_MS = 100 };
 
 // The process's one sink; set before threads start, read by all of them.
 static enum peri_log_level least_level = PERI_LOG_INFO;
 static enum peri_log_format line_format = PERI_LOG_TEXT;
+
+// Guards what follows: a pipe that has room for a line keeps it until written.
+static pthread_mutex_t sink_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool sink_stuck;
+static unsigned long long dropped;
 
 struct line {
   size_t len;
@@ -111,32 +118,75 @@ static void add_head(struct line *line, enum peri_log_level level,
   add_text(line, json ? "\",\"message\":\"" : ": ");
 }
 
+// Whether a line can be written now. Whoever reads our log may have stopped;
+// the first line waits a moment for it, further ones not at all.
+static bool sink_ready(void) {
+  struct pollfd sink = {.fd = STDERR_FILENO, .events = POLLOUT};
+  int found = 0;
+  do {
+    found = poll(&sink, 1, sink_stuck ? 0 : PATIENCE_MS);
+  } while (found < 0 && errno == EINTR);
+  sink_stuck = found == 0;
+  return !sink_stuck;
+}
+
+static void put(const struct line *line) {
+  ssize_t written = 0;
+  do {
+    written = write(STDERR_FILENO, line->text, line->len);
+  } while (written < 0 && errno == EINTR);
+}
+
+static void fill(struct line *line, enum peri_log_level level, const char *room,
+                 const char *message) {
+  bool json = line_format == PERI_LOG_JSON;
+  const char *tail = json ? "\"}\n" : "\n";
+  line->len = 0;
+  add_head(line, level, room, json);
+  add_escaped(line, peri_slice_of(message), json);
+  memcpy(line->text + line->len, tail, strlen(tail));
+  line->len += strlen(tail);
+}
+
+// Says how many lines are missing once there is room again; false when there
+// is no more for another line.
+static bool put_dropped(void) {
+  char message[80];
+  struct line line;
+  if (dropped == 0) {
+    return true;
+  }
+  snprintf(message, sizeof(message),
+           "%llu lines were dropped: nobody read the log", dropped);
+  fill(&line, PERI_LOG_WARN, "log", message);
+  put(&line);
+  dropped = 0;
+  return sink_ready();
+}
+
 void peri_log(enum peri_log_level level, const char *room, const char *format,
               ...) {
   if (!peri_log_enabled(level)) {
     return;
   }
   int kept_errno = errno;
-  bool json = line_format == PERI_LOG_JSON;
   char message[LINE_BYTES];
   struct line line;
-  line.len = 0;
   va_list args;
   va_start(args, format);
   if (vsnprintf(message, sizeof(message), format, args) < 0) {
     snprintf(message, sizeof(message), "(a message that cannot be printed)");
   }
   va_end(args);
+  fill(&line, level, room, message);
 
-  add_head(&line, level, room, json);
-  add_escaped(&line, peri_slice_of(message), json);
-  const char *tail = json ? "\"}\n" : "\n";
-  memcpy(line.text + line.len, tail, strlen(tail));
-  line.len += strlen(tail);
-  ssize_t written = 0;
-  do {
-    written = write(STDERR_FILENO, line.text, line.len);
-  } while (written < 0 && errno == EINTR);
+  pthread_mutex_lock(&sink_lock);
+  if (sink_ready() && put_dropped()) {
+    put(&line);
+  } else {
+    dropped++;
+  }
+  pthread_mutex_unlock(&sink_lock);
   errno = kept_errno;
 }
 

@@ -21,7 +21,9 @@ bool peri_log_enabled(enum peri_log_level level);
 /// `2026-11-21T10:00:00.123Z INFO  room: message`, JSON is
 /// `{"time":…,"level":"info","room":…,"message":…}`. Control characters are
 /// escaped, so hostile input cannot forge a line; lines over 4 KiB are cut.
-/// A failing write is dropped (there is nowhere left to say so). Any thread.
+/// A failing write is dropped (there is nowhere left to say so). When nobody
+/// reads standard error, waits 100 ms once; lines are then dropped until there
+/// is room again, and a line says how many. Any thread.
 void peri_log(enum peri_log_level level, const char *room, const char *format,
               ...) __attribute__((format(printf, 3, 4)));
 

@@ -7,7 +7,10 @@ int dup(int fd);
 int dup2(int fd, int other);
 int close(int fd);
 ssize_t read(int fd, void *bytes, size_t count);
+int fcntl(int fd, int command, ...);
 ]])
+
+local F_SETPIPE_SZ = 1031
 
 --- What `action` writes to standard error.
 local function captured(action)
@@ -74,6 +77,30 @@ describe("base/log", function()
       assert.is_true(#json <= 4096 and #json > 4000, tostring(#json))
       assert.equal('"}\n', json:sub(-3))
     end
+  end)
+
+  it("never waits long for a reader, and says what it dropped", function()
+    local fds = ffi.new("int[2]")
+    assert.equal(0, ffi.C.pipe(fds))
+    assert.truthy(ffi.C.fcntl(fds[1], F_SETPIPE_SZ, ffi.new("int", 4096)) >= 4096)
+    local kept = ffi.C.dup(2)
+    ffi.C.dup2(fds[1], 2)
+    ffi.C.close(fds[1])
+    local long = ("x"):rep(3000)
+    for i = 1, 20 do
+      C.peri_log(C.PERI_LOG_WARN, "app", "%s", i .. long)
+    end
+    local room = ffi.new("char[65536]")
+    local first = ffi.string(room, tonumber(ffi.C.read(fds[0], room, 65536)))
+    C.peri_log(C.PERI_LOG_WARN, "app", "%s", "again")
+    local second = ffi.string(room, tonumber(ffi.C.read(fds[0], room, 65536)))
+    C.peri_log(C.PERI_LOG_WARN, "app", "%s", "at last")
+    ffi.C.dup2(kept, 2)
+    ffi.C.close(kept)
+    ffi.C.close(fds[0])
+    assert.equal(1, select(2, first:gsub("\n", "")))
+    assert.truthy(first:find("app: 1xxx", 1, true))
+    assert.truthy(second:find("WARN  log: 19 lines were dropped", 1, true), second)
   end)
 
   it("keeps quiet below the level", function()
