@@ -144,6 +144,18 @@ void peri_cache_worker_adopt(struct peri_cache_worker *worker,
   peri_peers_unref(before);
 }
 
+/// Puts the key's path before what a policy's maker says.
+static int name_group(const struct peri_config_group *group, const char *key,
+                      int code, struct peri_problem *ret_problem) {
+  struct peri_problem told = {0, ""};
+  if (ret_problem == NULL) {
+    return code;
+  }
+  told = *ret_problem;
+  return peri_problem_set(ret_problem, code, "groups.%s.%s: %s", group->name,
+                          key, told.text);
+}
+
 static int init_sides(struct peri_cache_worker *worker,
                       struct peri_policy_host *host,
                       struct peri_problem *ret_problem) {
@@ -158,12 +170,15 @@ static int init_sides(struct peri_cache_worker *worker,
     side->group = &cache->groups[i];
     worker->side_count++;
     int rc = host->picker(host, &config->picker, &side->picker, ret_problem);
-    if (rc == 0 && config->fallback.name != NULL) {
+    if (rc < 0) {
+      return name_group(config, "picker", rc, ret_problem);
+    }
+    if (config->fallback.name != NULL) {
       rc =
           host->fallback(host, &config->fallback, &side->fallback, ret_problem);
     }
     if (rc < 0) {
-      return rc;
+      return name_group(config, "fallback", rc, ret_problem);
     }
   }
   return 0;

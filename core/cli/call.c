@@ -1,6 +1,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -9,7 +10,16 @@
 #include "cli/verbs.h"
 #include "rpc/rpc.h"
 
-static const char *advice(int status) {
+/// What only a sidecar says: it answered, so the trouble lies behind it.
+static bool answered(const char *words) {
+  return strncmp(words, "the fallback", strlen("the fallback")) == 0 ||
+         strncmp(words, "the owner", strlen("the owner")) == 0;
+}
+
+static const char *advice(int status, const char *words) {
+  if (answered(words)) {
+    return NULL;
+  }
   switch (status) {
     case PERI_STATUS_UNAVAILABLE:
       return "start a sidecar with `perigee serve`, or name one that runs with "
@@ -25,7 +35,7 @@ static const char *advice(int status) {
 
 void peri_cli_explain(int status, const char *words, const char *target,
                       char *ret_text, size_t capacity) {
-  const char *what = advice(status);
+  const char *what = advice(status, words);
   const char *text = words[0] != '\0' ? words : "no words came with it";
   if (what != NULL) {
     snprintf(ret_text, capacity, "%s from %s: %s\n  %s",

@@ -28,6 +28,14 @@ static int read_config(const char *file, struct peri_config **ret_config,
   return rc;
 }
 
+/// Puts the key's path before what a policy's maker says.
+static int name_group(const struct peri_config_group *group, const char *key,
+                      int code, struct peri_problem *problem) {
+  struct peri_problem told = *problem;
+  return peri_problem_set(problem, code, "groups.%s.%s: %s", group->name, key,
+                          told.text);
+}
+
 static int try_group(const struct peri_config_group *group,
                      struct peri_policy_host *host,
                      struct peri_problem *problem) {
@@ -35,17 +43,18 @@ static int try_group(const struct peri_config_group *group,
   struct peri_fallback *fallback;
   int rc = host->picker(host, &group->picker, &picker, problem);
   if (rc < 0) {
-    return rc;
+    return name_group(group, "picker", rc, problem);
   }
   picker->free(picker);
   if (group->fallback.name == NULL) {
     return 0;
   }
   rc = host->fallback(host, &group->fallback, &fallback, problem);
-  if (rc == 0) {
-    fallback->free(fallback);
+  if (rc < 0) {
+    return name_group(group, "fallback", rc, problem);
   }
-  return rc;
+  fallback->free(fallback);
+  return 0;
 }
 
 /// Makes every policy that a worker would make, and frees it again.

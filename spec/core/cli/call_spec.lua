@@ -21,6 +21,13 @@ describe("a call that failed", function()
     assert.truthy(#explain(C.PERI_STATUS_INTERNAL, "") > 20)
   end)
 
+  it("does not blame the sidecar that answered for what lies behind it", function()
+    for _, status in ipairs({ C.PERI_STATUS_UNAVAILABLE, C.PERI_STATUS_DEADLINE_EXCEEDED }) do
+      local text = explain(status, "the fallback failed: ECONNECT: nobody there")
+      assert.is_nil(text:find("\n", 1, true), text)
+    end
+  end)
+
   it("is cut rather than overrun", function()
     assert.equal(511, #explain(C.PERI_STATUS_INTERNAL, ("x"):rep(2000)))
   end)

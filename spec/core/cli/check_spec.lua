@@ -28,8 +28,8 @@ describe("perigee check", function()
     for text, words in pairs({
       ["return {"] = ":1:",
       ["return { grops = {} }"] = 'did you mean "groups"',
-      ['return { groups = { g = { fallback = "no_such" } } }'] = "no_such",
-      ['return { groups = { g = { picker = "ring_crc3" } } }'] = "ring_crc3",
+      ['return { groups = { g = { fallback = "no_such" } } }'] = 'groups.g.fallback: there is no fallback "no_such"',
+      ['return { groups = { g = { picker = "ring_crc3" } } }'] = 'groups.g.picker: there is no picker "ring_crc3"',
       ['return { groups = { g = { fallback = { "static_reply", valeu = "x" } } } }'] = "valeu",
     }) do
       local got = check(text)
