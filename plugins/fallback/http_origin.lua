@@ -5,6 +5,8 @@ local http = require("perigee.http")
 local template = require("perigee.template")
 local cache_control = require("perigee.cache_control")
 
+-- No percent-encoding keeps these from meaning "this folder" and "the one above".
+local dots = { ["."] = true, [".."] = true }
 local missing = { [404] = true, [410] = true }
 
 return policy.fallback({
@@ -26,10 +28,14 @@ return policy.fallback({
     if not options.url:match("^https?://") then
       return nil, "url: it must begin with http:// or https://"
     end
-    return { url = url, options = options }
+    local in_path = options.url:match("^[^?#]*"):find("{key}", 1, true) ~= nil
+    return { url = url, in_path = in_path, options = options }
   end,
   fetch = function(self, request)
     local options = self.options
+    if self.in_path and dots[request:key()] then
+      return nil, ("EINVAL: the key %q would leave the URL's path"):format(request:key()), "EINVAL"
+    end
     local response, err, name = http.get(self.url:expand({ key = request:key(), group = request:group() }), {
       headers = options.headers,
       timeout = options.timeout,

@@ -31,6 +31,28 @@ describe("the fallback http_origin", function()
     assert.equal(-1, got.ttl_ns)
   end)
 
+  it("never leaves the URL's path for a key of dots", function()
+    for _, key in ipairs({ ".", ".." }) do
+      local got = ask("/scores/{key}/data", key)
+      assert.equal(s.EINVAL, got.code)
+      assert.truthy(got.text:find('"' .. key .. '"', 1, true), got.text)
+    end
+    assert.equal(0, #origin.requests)
+    assert.equal(0, ask("/scores/{key}", "...").code)
+    assert.equal("/scores/...", origin.requests[1].target)
+    assert.equal(0, ask("/scores/{key}", "../../up").code)
+    assert.equal("/scores/..%2F..%2Fup", origin.requests[2].target)
+    assert.equal(0, ask("/scores?key={key}", "..").code)
+    assert.equal("/scores?key=..", origin.requests[3].target)
+  end)
+
+  it("sends a key's line breaks as text, not as headers", function()
+    assert.equal(0, ask("/{key}", "a\r\nX-Evil: 1\r\n\r\nGET /evil HTTP/1.1").code)
+    assert.equal(1, #origin.requests)
+    assert.is_nil(origin.requests[1].headers["x-evil"])
+    assert.truthy(origin.requests[1].target:find("^/a%%0D%%0AX%-Evil"))
+  end)
+
   it("takes 404 and 410 for not-found and others for failures", function()
     for status, code in pairs({ [200] = 0, [404] = s.ENOTFOUND, [410] = s.ENOTFOUND, [500] = s.EIO, [403] = s.EIO, [204] = s.EIO }) do
       assert.equal(code, ask("/status/{key}", tostring(status)).code, status)
