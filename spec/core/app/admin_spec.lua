@@ -56,6 +56,12 @@ describe("the admin page", function()
     assert.truthy(raw("POST /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"):find("^HTTP/1.1 405"))
   end)
 
+  it("refuses headers and addresses without end", function()
+    assert.truthy(raw("GET /live HTTP/1.1\r\nX: " .. ("a"):rep(20000) .. "\r\n\r\n"):find("^HTTP/1.1 431"))
+    assert.truthy(raw("GET /" .. ("a"):rep(20000) .. " HTTP/1.1\r\n\r\n"):find("^HTTP/1.1 414"))
+    assert.equal(200, (proc.http("GET", car.admin, "/live")))
+  end)
+
   it("keeps connections alive", function()
     local got = raw(get("/live", "") .. get("/ready", "") .. get("/live"))
     local _, answers = got:gsub("HTTP/1.1 200 OK", "")

@@ -45,6 +45,15 @@ describe("perigee get", function()
     assert.truthy(math.abs(expire / 1e9 - os.time() - 3600) < 60, expire)
   end)
 
+  it("ends with 1 when nobody can take the value", function()
+    for _, out in ipairs({ "/dev/full", "&-" }) do
+      local script = ("exec '%s' get --target '%s' text k >%s"):format(sidecar.binary, car.app, out)
+      local got = proc.run("/bin/sh", { "-c", script })
+      assert.equal(1, got.code, out)
+      assert.truthy(got.err:find("cannot write the answer", 1, true), got.err)
+    end
+  end)
+
   it("ends with 4 when there is no such value or group", function()
     for _, group in ipairs({ "bare", "nowhere" }) do
       local got = car:cli("get", group, "k")

@@ -39,6 +39,45 @@ describe("a fallback", function()
     assert.equal("truedeep", got.value)
   end)
 
+  it("fails alone, whatever it raises", function()
+    for _, body in ipairs({
+      "error()",
+      "error(print)",
+      "error(setmetatable({}, { __tostring = function() while true do end end }))",
+      "error(setmetatable({}, { __tostring = function() error(setmetatable({}, { __tostring = error })) end }))",
+      "error(('x'):rep(1e6))",
+      "local function f() return 1 + coroutine.wrap(f)() end return f()",
+      "local function f() return 1 + f() end return f()",
+      "local function f() pcall(f) pcall(f) end f() return 'late'",
+      "return 'v', setmetatable({}, { __index = function() while true do end end })",
+      "return 'v', { ttl = 0 / 0 }",
+      "return 'v', { ttl = 1 / 0 }",
+      "coroutine.yield(1) return 'late'",
+    }) do
+      local got = fetch("if request:key() == 'calm' then return 'fine' end " .. body)
+      assert.equal(1, got.calls, body)
+      assert.is_true(got.code < 0, body)
+      assert.truthy(#got.text > 0 and #got.text < 512, body)
+      assert.equal("fine", script:fetch(assert(script:fallback("f")), "calm").value, body)
+      script:close()
+    end
+    script = nil
+  end)
+
+  it("cannot spoil the builtins and modules of another", function()
+    local function declare(name, body)
+      return ("local policy, http = require('perigee.policy'), require('perigee.http')\nreturn policy.fallback({ name = '%s', fetch = function(self, request) %s end })"):format(name, body)
+    end
+    script = s.script({
+      ["fallback/bad.lua"] = declare("bad", "string.format, string.rep, policy.fallback, http.escape = nil, nil, nil, nil local all = _G for name in pairs(all) do all[name] = nil end return 'done'"),
+      ["fallback/good.lua"] = declare("good", "return ('%s'):format(tostring(pcall(http.escape, 'a b')))"),
+    })
+    local bad = assert(script:fallback("bad"))
+    local got = script:fetch(bad, "k")
+    assert.equal("done", got.value, got.text)
+    assert.equal("true", script:fetch(assert(script:fallback("good")), "k").value)
+  end)
+
   it("runs many fetches at once", function()
     local fallback = start("sleep(10) return request:key()")
     local outcomes, fetches = ffi.new("struct script_outcome[200]"), ffi.new("struct peri_fetch *[1]")

@@ -73,6 +73,22 @@ describe("peri_http", function()
     assert.is_nil(origin.requests[1].headers["expect"])
   end)
 
+  it("takes no broken response for a value", function()
+    local answers = {
+      ["/chunk"] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nhello\r\n0\r\n\r\n",
+      ["/length"] = "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
+      ["/old"] = "hello\r\n\r\n",
+    }
+    origin = origins.new(function(request)
+      return answers[request.target]
+    end)
+    for path in pairs(answers) do
+      local got = fetch({ url = origin.url .. path, timeout = 500 })
+      assert.is_true(got.code < 0, path)
+      assert.is_true(#got.text > 0, path)
+    end
+  end)
+
   it("keeps connections alive", function()
     origin = origins.new(function()
       return origins.response(200, "v")
