@@ -147,11 +147,10 @@ void peri_cache_worker_adopt(struct peri_cache_worker *worker,
 /// Puts the key's path before what a policy's maker says.
 static int name_group(const struct peri_config_group *group, const char *key,
                       int code, struct peri_problem *ret_problem) {
-  struct peri_problem told = {0, ""};
   if (ret_problem == NULL) {
     return code;
   }
-  told = *ret_problem;
+  struct peri_problem told = *ret_problem;
   return peri_problem_set(ret_problem, code, "groups.%s.%s: %s", group->name,
                           key, told.text);
 }
