@@ -16,8 +16,10 @@ struct picker {
   int handle_ref;
 };
 
-static const struct peri_vm_budget pick_budget = {500000, 1000000};
-static const struct peri_vm_budget update_budget = {5000000, 5000000};
+static const struct peri_vm_budget pick_budget = {
+    500000, UINT64_C(1000000) * PERI_SLOWDOWN};
+static const struct peri_vm_budget update_budget = {
+    5000000, UINT64_C(5000000) * PERI_SLOWDOWN};
 
 struct update_job {
   struct picker *picker;

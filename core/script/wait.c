@@ -7,7 +7,8 @@
 #include "script/waiter.h"
 
 // What a policy may use between two waits.
-static const struct peri_vm_budget slice_budget = {5000000, 5000000};
+static const struct peri_vm_budget slice_budget = {
+    5000000, UINT64_C(5000000) * PERI_SLOWDOWN};
 
 struct step {
   struct peri_waiter *waiter;
