@@ -204,6 +204,7 @@ int peri_vm_run(struct peri_vm *vm, int (*body)(struct lua_State *L, void *ctx),
   lua_settop(vm->L, PERI_SLOT_RUN);
   if (status == LUA_ERRMEM) {
     make_room(vm);
+    vm->collect_bytes = 0;
     return PERI_ENOMEM;
   }
   return PERI_ESCRIPT;
@@ -214,6 +215,9 @@ void peri_vm_keep_failure(struct peri_vm *vm, struct lua_State *L, int status) {
       lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown failure";
 
   if (status == LUA_ERRMEM) {
+    // What failed may be anchored still: the next run collects before it
+    // begins.
+    vm->collect_bytes = 0;
     peri_vm_fail(vm, PERI_ENOMEM, "the memory cap of %zu KiB is used up",
                  vm->cap_bytes / 1024);
   } else {
