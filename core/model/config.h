@@ -44,6 +44,33 @@ struct peri_config_service {
   size_t endpoint_count;
 };
 
+/// A registry of kind "etcd". Certificates and secrets are texts, read when the
+/// configuration is.
+struct peri_config_etcd {
+  const char *const *endpoints;  // at least one
+  size_t endpoint_count;
+  uint32_t ttl_s;           // 10; at least 5
+  const char *prefix;       // ""
+  const char *user;         // NULL: none
+  const char *password;     // NULL: none
+  const char *ca;           // PEM; NULL: the system's
+  const char *certificate;  // PEM; NULL: none
+  const char *key;          // PEM; NULL: none
+  const char *server_name;  // NULL: the endpoint's host
+  uint64_t timeout_ms;      // 2,000
+  uint64_t propagation_ms;  // 1,000: between deregistering and draining
+};
+
+/// A service of the local application.
+struct peri_config_provide {
+  const char *service;
+  const char *address;         // where the application listens
+  uint32_t weight;             // node.weight
+  const char *version;         // ""
+  const char *health;          // "grpc", "tcp" (the default), "none"
+  struct peri_json *metadata;  // an object, or NULL
+};
+
 /// A whole configuration: immutable, reference-counted, checked.
 struct peri_config {
   const char *file;  // "" when it did not come from one
@@ -56,8 +83,11 @@ struct peri_config {
   const char *listen_app;   // NULL: off
   const char *listen_mesh;  // NULL: off (the default without peers)
   const char *listen_admin;
-  const char *registry_kind;  // "static"
-  const char *cluster;        // "GroupCache"
+  const char *registry_kind;  // "static" or "etcd"
+  struct peri_config_etcd etcd;
+  const struct peri_config_provide *provides;
+  size_t provide_count;
+  const char *cluster;  // "GroupCache"
   const struct peri_config_service *services;
   size_t service_count;
   const struct peri_config_group *groups;

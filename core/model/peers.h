@@ -9,6 +9,7 @@ struct peri_endpoint {
   const char *zone;                  // "" when unknown
   uint32_t weight;                   // 1 … 65535, 1 by default
   bool self;                         // this very sidecar
+  bool suspect;                      // gone from the registry, still answers
   const struct peri_json *metadata;  // may be NULL
 };
 
@@ -20,7 +21,8 @@ struct peri_peers;
 struct peri_endpoint_init {
   struct peri_slice address;
   struct peri_slice zone;
-  uint32_t weight;             // 0 counts as 1
+  uint32_t weight;  // 0 counts as 1
+  bool suspect;
   struct peri_json *metadata;  // a reference is taken; may be NULL
 };
 
@@ -42,7 +44,7 @@ const struct peri_endpoint *peri_peers_at(const struct peri_peers *peers,
                                           size_t index);
 /// The index of this sidecar, or -1.
 int peri_peers_self(const struct peri_peers *peers);
-/// Same addresses, zones, weights and metadata.
+/// Same addresses, zones, weights, suspicions and metadata.
 bool peri_peers_equal(const struct peri_peers *a, const struct peri_peers *b);
 
 enum peri_ring_kind {
@@ -70,6 +72,11 @@ struct peri_ring;
 /// PERI_ENOMEM. *ret_ring is borrowed from `peers`.
 int peri_peers_ring(struct peri_peers *peers, enum peri_ring_kind kind,
                     uint32_t replicas, const struct peri_ring **ret_ring);
+
+/// Builds the rings that `before` (an older snapshot of the service) was asked
+/// for, so that no worker has to when it adopts this one. @return 0 or as
+/// peri_peers_ring().
+int peri_peers_prepare(struct peri_peers *peers, struct peri_peers *before);
 
 /// The index of the owner of `key`. Any thread; never fails on a built ring.
 size_t peri_ring_owner(const struct peri_ring *ring, struct peri_slice key);
