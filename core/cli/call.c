@@ -8,7 +8,8 @@
 #include "base/status.h"
 #include "cli/arguments.h"
 #include "cli/verbs.h"
-#include "rpc/rpc.h"
+#include "rpc/call.h"
+#include "rpc/channel.h"
 
 /// What only a sidecar says: it answered, so the trouble lies behind it.
 static bool answered(const char *words) {
@@ -84,8 +85,9 @@ int peri_cli_call(const struct peri_cli_arguments *arguments, const char *path,
     return fail("out of memory");
   }
   protobuf_c_message_pack(request, bytes);
-  int rc = peri_rpc_channel_new(peri_slice_of(arguments->target), &channel,
-                                &problem);
+  struct peri_rpc_channel_options options = {
+      .target = peri_slice_of(arguments->target)};
+  int rc = peri_rpc_channel_new(&options, &channel, &problem);
   if (rc < 0) {
     free(bytes);
     return fail(problem.text);

@@ -7,7 +7,7 @@
 #include "cli/arguments.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
-#include "rpc/rpc.h"
+#include "rpc/call.h"
 
 static struct peri_json *describe(const char *group, const char *key,
                                   const Groupcachepb__GetResponse *response) {

@@ -7,7 +7,7 @@
 #include "cli/arguments.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
-#include "rpc/rpc.h"
+#include "rpc/call.h"
 
 static struct peri_slice slice_of(ProtobufCBinaryData data) {
   struct peri_slice slice = {data.len > 0 ? (const char *)data.data : "",

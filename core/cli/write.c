@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "cli/arguments.h"
 #include "cli/verbs.h"
-#include "rpc/rpc.h"
+#include "rpc/call.h"
 
 enum { MOST_VALUE_BYTES = 64 << 20, READ_BYTES = 65536 };
 

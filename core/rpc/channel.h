@@ -26,6 +26,7 @@ struct peri_rpc_channel_options {
   /// connection of whoever pings more often than every 5 s); 0 for none.
   uint32_t keepalive_ms;
   uint32_t keepalive_timeout_ms;  // 0 for 2,000
+  uint32_t connect_ms;            // how long connecting may take; 0 for 5,000
 };
 
 /// @return 0, PERI_EINVAL (target, keepalive), PERI_EUNSUPPORTED (gRPC's

@@ -11,17 +11,19 @@
 
 /// The functions of gRPC's C core that this room uses. They are looked up at
 /// run time: linking the library would cost every sidecar 5 MB of resident
-/// memory for calls that only the command line makes.
+/// memory for what only commands and the etcd registry need.
 struct peri_grpc {
   void *handle;
   __typeof__(&grpc_init) init;
   __typeof__(&grpc_shutdown) shutdown;
   __typeof__(&grpc_insecure_credentials_create) insecure_credentials;
+  __typeof__(&grpc_ssl_credentials_create) ssl_credentials;
   __typeof__(&grpc_channel_credentials_release) credentials_release;
   __typeof__(&grpc_channel_create) channel_create;
   __typeof__(&grpc_channel_destroy) channel_destroy;
   __typeof__(&grpc_channel_create_call) create_call;
   __typeof__(&grpc_call_start_batch) start_batch;
+  __typeof__(&grpc_call_cancel) call_cancel;
   __typeof__(&grpc_call_unref) call_unref;
   __typeof__(&grpc_completion_queue_create_for_next) queue_create;
   __typeof__(&grpc_completion_queue_next) queue_next;

@@ -2,7 +2,7 @@ local uv = require("luv")
 local cffi = require("spec.support.ffi")
 local proc = require("spec.support.proc")
 local sidecar = require("spec.support.sidecar")
-local C, ffi = cffi.load({ "rpc/rpc.h", "base/clock.h" })
+local C, ffi = cffi.load({ "rpc/call.h", "rpc/channel.h", "base/clock.h" })
 
 describe("unary calls", function()
   local car, channels = nil, {}
@@ -26,7 +26,7 @@ describe("unary calls", function()
 
   local function open(target)
     local got, problem = ffi.new("struct peri_rpc_channel *[1]"), ffi.new("struct peri_problem")
-    local code = C.peri_rpc_channel_new(cffi.slice(target), got, problem)
+    local code = C.peri_rpc_channel_new(ffi.new("struct peri_rpc_channel_options", { target = cffi.slice(target) }), got, problem)
     if code == 0 then
       channels[#channels + 1] = got[0]
     end
