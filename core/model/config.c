@@ -95,16 +95,20 @@ static int read_scalars(const struct peri_config_node *root,
 static int read_root(const struct peri_config_node *root,
                      struct peri_config *config) {
   static const char *const keys[] = {
-      "workers", "node",     "listen", "registry", "cluster",
-      "groups",  "policies", "files",  "drain",    "limits"};
+      "workers",  "node",     "listen", "registry", "cluster", "groups",
+      "provides", "policies", "files",  "drain",    "limits"};
   static const struct peri_config_unsupported later[] = {
-      {"provides", "this version of Perigee does not register services"},
       {"routes", "this version of Perigee does not route calls to services"},
       {"balancer", "this version of Perigee does not balance calls"}};
   static int (*const readers[])(const struct peri_config_node *,
                                 struct peri_config *) = {
-      read_scalars,  peri_config_read_registry, peri_config_read_network,
-      read_policies, peri_config_read_groups,   peri_config_read_limits};
+      read_scalars,
+      peri_config_read_registry,
+      peri_config_read_network,
+      read_policies,
+      peri_config_read_groups,
+      peri_config_read_limits,
+      peri_config_read_provides};
   int rc = peri_config_expect(root, keys, sizeof keys / sizeof *keys, later,
                               sizeof later / sizeof *later);
   for (size_t i = 0; rc == 0 && i < sizeof readers / sizeof *readers; i++) {

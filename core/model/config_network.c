@@ -60,6 +60,11 @@ static bool has_peers(const struct peri_config *config) {
   return false;
 }
 
+// Whether others are there, or may come.
+static bool is_meshed(const struct peri_config *config) {
+  return strcmp(config->registry_kind, "etcd") == 0 || has_peers(config);
+}
+
 // What others dial, when the configuration does not say: where the mesh
 // listens, if that is one address with one port.
 static int settle_node(const struct peri_config_node *root,
@@ -73,7 +78,7 @@ static int settle_node(const struct peri_config_node *root,
         .reader = root->reader, .parent = root, .key = "node"};
     struct peri_config_node address = {
         .reader = root->reader, .parent = &node, .key = "address"};
-    if (!has_peers(config)) {
+    if (!is_meshed(config)) {
       return 0;
     }
     return peri_config_fail(&address,
@@ -97,7 +102,7 @@ int peri_config_read_network(const struct peri_config_node *root,
   if (rc < 0) {
     return rc;
   }
-  config->listen_mesh = has_peers(config) ? default_mesh : NULL;
+  config->listen_mesh = is_meshed(config) ? default_mesh : NULL;
   if (peri_config_member(root, "listen", &node)) {
     rc = peri_config_expect(&node, keys, sizeof keys / sizeof *keys, NULL, 0);
     if (rc == 0) {

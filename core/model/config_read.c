@@ -325,8 +325,8 @@ int peri_config_address(const struct peri_config_node *node, const char *key,
 }
 
 // A path from the configuration's folder; "./" in front says nothing.
-static int one_path(const struct peri_config_node *node,
-                    const char **ret_path) {
+int peri_config_path(const struct peri_config_node *node,
+                     const char **ret_path) {
   const char *text = "";
   int rc = peri_config_text(node, &text);
   if (rc < 0) {
@@ -367,7 +367,7 @@ int peri_config_paths(const struct peri_config_node *node, const char *key,
   }
   for (size_t i = 0; i < count; i++) {
     struct peri_config_node element = peri_config_element(&child, i);
-    rc = one_path(alone ? &child : &element, &paths[i]);
+    rc = peri_config_path(alone ? &child : &element, &paths[i]);
     if (rc < 0) {
       return rc;
     }

@@ -73,6 +73,9 @@ int peri_config_size(const struct peri_config_node *node, const char *key,
 /// that is not a wildcard.
 int peri_config_address(const struct peri_config_node *node, const char *key,
                         bool dialable, const char **ret_address);
+/// The path that a node holds, made absolute.
+int peri_config_path(const struct peri_config_node *node,
+                     const char **ret_path);
 /// A list of paths, or one path alone, made absolute.
 int peri_config_paths(const struct peri_config_node *node, const char *key,
                       const char *const **ret_paths, size_t *ret_count);

@@ -105,34 +105,54 @@ static int read_services(const struct peri_config_node *registry,
   return rc;
 }
 
+static int read_kind(const struct peri_config_node *registry,
+                     struct peri_config *config) {
+  struct peri_config_node kind;
+  int rc = peri_config_string(registry, "kind", &config->registry_kind);
+  if (rc == 0 && peri_config_member(registry, "kind", &kind) &&
+      strcmp(config->registry_kind, "etcd") != 0 &&
+      strcmp(config->registry_kind, "static") != 0) {
+    return peri_config_fail(&kind, "must be \"static\" or \"etcd\"");
+  }
+  return rc;
+}
+
+static int expect_static(const struct peri_config_node *registry) {
+  static const char *const keys[] = {"kind", "services"};
+  static const char words[] = "belongs to a registry of kind \"etcd\"";
+  static const struct peri_config_unsupported etcd_only[] = {
+      {"endpoints", words}, {"ttl", words},         {"prefix", words},
+      {"user", words},      {"password", words},    {"ca", words},
+      {"key", words},       {"certificate", words}, {"server_name", words},
+      {"timeout", words},   {"propagation", words}};
+  return peri_config_expect(registry, keys, sizeof keys / sizeof *keys,
+                            etcd_only, sizeof etcd_only / sizeof *etcd_only);
+}
+
+static int expect_etcd(const struct peri_config_node *registry) {
+  static const char *const keys[] = {
+      "kind", "endpoints",   "ttl", "prefix",      "user",    "password",
+      "ca",   "certificate", "key", "server_name", "timeout", "propagation"};
+  static const struct peri_config_unsupported static_only[] = {
+      {"services", "belongs to a registry of kind \"static\""}};
+  return peri_config_expect(registry, keys, sizeof keys / sizeof *keys,
+                            static_only, 1);
+}
+
 int peri_config_read_registry(const struct peri_config_node *root,
                               struct peri_config *config) {
-  static const char *const keys[] = {"kind", "services"};
-  static const struct peri_config_unsupported etcd_only[] = {
-      {"endpoints", "belongs to a registry of kind \"etcd\""},
-      {"ttl", "belongs to a registry of kind \"etcd\""},
-      {"prefix", "belongs to a registry of kind \"etcd\""}};
   struct peri_config_node node;
-  struct peri_config_node kind;
   if (!peri_config_member(root, "registry", &node)) {
     return 0;
   }
-  int rc = peri_config_string(&node, "kind", &config->registry_kind);
-  if (rc == 0 && peri_config_member(&node, "kind", &kind)) {
-    if (strcmp(config->registry_kind, "etcd") == 0) {
-      return peri_config_fail(
-          &kind, "\"etcd\" is not supported by this build yet; use \"static\"");
-    }
-    if (strcmp(config->registry_kind, "static") != 0) {
-      return peri_config_fail(&kind, "must be \"static\"");
-    }
+  int rc = read_kind(&node, config);
+  if (rc < 0) {
+    return rc;
   }
-  if (rc == 0) {
-    rc = peri_config_expect(&node, keys, sizeof keys / sizeof *keys, etcd_only,
-                            sizeof etcd_only / sizeof *etcd_only);
+  if (strcmp(config->registry_kind, "etcd") == 0) {
+    rc = expect_etcd(&node);
+    return rc == 0 ? peri_config_read_etcd(&node, config) : rc;
   }
-  if (rc == 0) {
-    rc = read_services(&node, config);
-  }
-  return rc;
+  rc = expect_static(&node);
+  return rc == 0 ? read_services(&node, config) : rc;
 }

@@ -12,12 +12,16 @@
 #include "base/slice.h"
 #include "model/ring.h"
 
-enum { RINGS_MAX = 32 };
+enum {
+  RINGS_MAX = 32,
+  IDLE_MOST = 8  // snapshots that a ring is prepared for without being asked
+};
 
 struct built {
   enum peri_ring_kind kind;
   uint32_t replicas;
   struct peri_ring *ring;
+  unsigned idle;  // snapshots since somebody asked for it
 };
 
 struct peri_peers {
@@ -65,6 +69,7 @@ static int copy_endpoint(struct peri_arena *arena,
     return peri_problem_set(ret_problem, PERI_ENOMEM, "out of memory");
   }
   ret_endpoint->weight = init->weight > 0 ? init->weight : 1;
+  ret_endpoint->suspect = init->suspect;
   ret_endpoint->metadata =
       init->metadata ? peri_json_ref(init->metadata) : NULL;
   return 0;
@@ -236,7 +241,8 @@ bool peri_peers_equal(const struct peri_peers *a, const struct peri_peers *b) {
     const struct peri_endpoint *x = &a->endpoints[i];
     const struct peri_endpoint *y = &b->endpoints[i];
     if (strcmp(x->address, y->address) != 0 || strcmp(x->zone, y->zone) != 0 ||
-        x->weight != y->weight || !same_metadata(x->metadata, y->metadata)) {
+        x->weight != y->weight || x->suspect != y->suspect ||
+        !same_metadata(x->metadata, y->metadata)) {
       return false;
     }
   }
@@ -260,10 +266,10 @@ static int build_ring(const struct peri_peers *peers, enum peri_ring_kind kind,
 }
 
 static int find_or_build(struct peri_peers *peers, enum peri_ring_kind kind,
-                         uint32_t replicas, const struct peri_ring **ret_ring) {
+                         uint32_t replicas, struct built **ret_built) {
   for (size_t i = 0; i < peers->ring_count; i++) {
     if (peers->rings[i].kind == kind && peers->rings[i].replicas == replicas) {
-      *ret_ring = peers->rings[i].ring;
+      *ret_built = &peers->rings[i];
       return 0;
     }
   }
@@ -278,7 +284,7 @@ static int find_or_build(struct peri_peers *peers, enum peri_ring_kind kind,
   built->kind = kind;
   built->replicas = replicas;
   peers->ring_count++;
-  *ret_ring = built->ring;
+  *ret_built = built;
   return 0;
 }
 
@@ -292,8 +298,40 @@ int peri_peers_ring(struct peri_peers *peers, enum peri_ring_kind kind,
   } else if (replicas == 0) {
     replicas = PERI_RING_REPLICAS_DEFAULT;
   }
+  struct built *built = NULL;
   pthread_mutex_lock(&peers->lock);
-  int rc = find_or_build(peers, kind, replicas, ret_ring);
+  int rc = find_or_build(peers, kind, replicas, &built);
+  if (rc == 0) {
+    built->idle = 0;
+    *ret_ring = built->ring;
+  }
+  pthread_mutex_unlock(&peers->lock);
+  return rc;
+}
+
+int peri_peers_prepare(struct peri_peers *peers, struct peri_peers *before) {
+  struct built wanted[RINGS_MAX];
+  int rc = 0;
+
+  if (peers == before || peers->count == 0) {
+    return 0;
+  }
+  // One lock at a time, so that no order between the two matters.
+  pthread_mutex_lock(&before->lock);
+  size_t count = before->ring_count;
+  memcpy(wanted, before->rings, count * sizeof(wanted[0]));
+  pthread_mutex_unlock(&before->lock);
+  pthread_mutex_lock(&peers->lock);
+  for (size_t i = 0; rc == 0 && i < count; i++) {
+    struct built *built = NULL;
+    // What nobody asks for any more must not fill up the places for good.
+    if (wanted[i].idle < IDLE_MOST) {
+      rc = find_or_build(peers, wanted[i].kind, wanted[i].replicas, &built);
+    }
+    if (rc == 0 && built) {
+      built->idle = wanted[i].idle + 1;
+    }
+  }
   pthread_mutex_unlock(&peers->lock);
   return rc;
 }
