@@ -15,6 +15,7 @@ local function build(list, self)
     inits[i - 1].address = cffi.slice(item[1])
     inits[i - 1].zone = cffi.slice(item.zone or "")
     inits[i - 1].weight = item.weight or 0
+    inits[i - 1].suspect = item.suspect or false
     if item.metadata then
       keep[#keep + 1] = json(item.metadata)
       inits[i - 1].metadata = keep[#keep]
@@ -91,6 +92,7 @@ describe("peri_peers", function()
       { { "10.0.0.1:1", zone = "a", weight = 3, metadata = '{"k":[1]}' } },
       { { "10.0.0.1:1", zone = "a", weight = 2, metadata = '{"k":[2]}' } },
       { { "10.0.0.1:1", zone = "a", weight = 2 } },
+      { { "10.0.0.1:1", zone = "a", weight = 2, metadata = '{"k":[1]}', suspect = true } },
     }) do
       assert.is_false(C.peri_peers_equal(one, (build(other))))
     end
@@ -118,6 +120,54 @@ describe("peri_peers", function()
     end
     assert.equal(C.PERI_ELIMIT, C.peri_peers_ring(peers, C.PERI_RING_CRC32, 33, ring))
     assert.equal(0, C.peri_peers_ring(peers, C.PERI_RING_CRC32, 32, ring))
+  end)
+
+  it("shows which endpoints are only suspected to live", function()
+    local peers = assert(build({ { "10.0.0.2:1", suspect = true }, { "10.0.0.1:1" } }))
+    assert.is_false(C.peri_peers_at(peers, 0).suspect)
+    assert.is_true(C.peri_peers_at(peers, 1).suspect)
+  end)
+
+  it("builds the rings of the snapshot before ahead of time", function()
+    local list = {}
+    for i = 1, 4 do
+      list[i] = { "10.0.0." .. i .. ":1" }
+    end
+    local before, peers = assert(build({ list[1], list[2] })), assert(build(list))
+    local ring = ffi.new("const struct peri_ring *[1]")
+    for replicas = 1, 32 do
+      assert.equal(0, C.peri_peers_ring(before, C.PERI_RING_CRC32, replicas, ring))
+    end
+    assert.equal(0, C.peri_peers_prepare(peers, before))
+    -- All 32 are there: no other fits, and those are found.
+    assert.equal(C.PERI_ELIMIT, C.peri_peers_ring(peers, C.PERI_RING_MAGLEV, 0, ring))
+    for replicas = 1, 32 do
+      assert.equal(0, C.peri_peers_ring(peers, C.PERI_RING_CRC32, replicas, ring))
+    end
+    local empty = assert(build({}))
+    assert.equal(0, C.peri_peers_prepare(empty, before))
+    assert.equal(0, C.peri_peers_prepare(before, empty))
+    assert.equal(0, C.peri_peers_prepare(before, before))
+  end)
+
+  it("forgets rings that nobody asks for any more", function()
+    local ring = ffi.new("const struct peri_ring *[1]")
+    local before = assert(build({ { "10.0.0.1:1" } }))
+    for replicas = 1, 32 do
+      assert.equal(0, C.peri_peers_ring(before, C.PERI_RING_CRC32, replicas, ring))
+    end
+    local function follow()
+      local peers = assert(build({ { "10.0.0.1:1" } }))
+      assert.equal(0, C.peri_peers_prepare(peers, before))
+      before = peers
+      return C.peri_peers_ring(peers, C.PERI_RING_CRC32, 1, ring)
+    end
+    for _ = 1, 8 do
+      assert.equal(0, follow())
+      assert.equal(C.PERI_ELIMIT, C.peri_peers_ring(before, C.PERI_RING_CRC32, 33, ring))
+    end
+    assert.equal(0, follow())
+    assert.equal(0, C.peri_peers_ring(before, C.PERI_RING_CRC32, 33, ring))
   end)
 
   it("finds owners by the golden ring", function()
