@@ -76,15 +76,15 @@ static int check_metadata(void *ctx, const char *key,
 static int read_metadata(const struct peri_config_node *node,
                          struct peri_json **ret_metadata) {
   struct peri_config_node child;
-  if (!peri_config_member(node, "metadata", &child) ||
-      peri_json_size(child.json) == 0) {
-    bool wrong = peri_config_member(node, "metadata", &child) &&
-                 peri_json_type(child.json) != PERI_JSON_OBJECT &&
-                 peri_json_type(child.json) != PERI_JSON_ARRAY;
-    return wrong ? peri_config_fail(&child, "must be a table") : 0;
+  if (!peri_config_member(node, "metadata", &child)) {
+    return 0;
   }
-  if (peri_json_type(child.json) != PERI_JSON_OBJECT) {
-    return peri_config_fail(&child, "a table with named keys, not a list");
+  int type = peri_json_type(child.json);
+  if (type == PERI_JSON_ARRAY && peri_json_size(child.json) == 0) {
+    return 0;
+  }
+  if (type != PERI_JSON_OBJECT) {
+    return peri_config_fail(&child, "must be a table with named keys");
   }
   int rc = peri_json_each(child.json, check_metadata, &child);
   if (rc == 0) {

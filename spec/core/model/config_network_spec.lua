@@ -16,6 +16,19 @@ describe("the network side of a configuration", function()
     assert.equal(3, config.node_weight)
   end)
 
+  it("opens mesh with a registry of kind etcd", function()
+    local registry = "registry = { kind = 'etcd', endpoints = { 'http://127.0.0.1:2379' } }"
+    local config = support.build("return { node = { address = '10.0.0.7:7402' }, " .. registry .. " }")
+    assert.equal("0.0.0.0:7402", text(config.listen_mesh))
+    support.fails(
+      "return { " .. registry .. " }",
+      "configuration: node.address: is needed: mesh listens on 0.0.0.0:7402, and peers must know which "
+        .. "address to dial (listen.mesh = false turns it off)"
+    )
+    assert.is_nil(text(support.build("return { listen = { mesh = false }, " .. registry .. " }").listen_mesh))
+    assert.is_nil(text(support.build("return { listen = { mesh = '127.0.0.1:0' }, " .. registry .. " }").node_address))
+  end)
+
   it("keeps mesh closed when the only peer is this sidecar", function()
     local config = support.build([[return { node = { address = '10.0.0.7:7402' },
       registry = { services = { GroupCache = { { address = '10.0.0.7:7402' } } } } }]])

@@ -39,15 +39,19 @@ describe("the static services of a configuration", function()
     support.fails(services("{ {} }"), "configuration:1: registry.services: must be a table of services by name")
   end)
 
-  it("are the only registry of this version", function()
+  it("belong to a registry of kind static only", function()
     support.fails(
-      "return { registry = { kind = 'etcd', endpoints = {} } }",
-      'configuration:1: registry.kind: "etcd" is not supported by this build yet; use "static"'
+      "return { registry = { kind = 'etcd', endpoints = 'h:1', services = {} } }",
+      'configuration:1: registry.services: belongs to a registry of kind "static"'
     )
-    support.fails("return { registry = { kind = 'zk' } }", 'configuration:1: registry.kind: must be "static"')
-    support.fails(
-      "return { registry = { ttl = '1s' } }",
-      'configuration:1: registry.ttl: belongs to a registry of kind "etcd"'
-    )
+    support.fails("return { registry = { kind = 'zk' } }", 'configuration:1: registry.kind: must be "static" or "etcd"')
+    for _, key in ipairs({
+      "endpoints", "ttl", "prefix", "user", "password", "ca", "certificate", "key", "server_name", "timeout", "propagation",
+    }) do
+      support.fails(
+        ("return { registry = { %s = 'secret' } }"):format(key),
+        ('configuration:1: registry.%s: belongs to a registry of kind "etcd"'):format(key)
+      )
+    end
   end)
 end)

@@ -33,10 +33,6 @@ describe("a configuration", function()
 
   it("says what this version does not do", function()
     support.fails(
-      "return { provides = {} }",
-      "configuration:1: provides: this version of Perigee does not register services"
-    )
-    support.fails(
       "return { routes = {} }",
       "configuration:1: routes: this version of Perigee does not route calls to services"
     )
