@@ -1,6 +1,7 @@
 #include "rpc/library.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 
 // The soname of the headers that this file is compiled with comes first.
@@ -48,6 +49,7 @@ static const struct symbol symbols[] = {
     {"grpc_header_nonbin_value_is_legal",
      offsetof(struct peri_grpc, value_is_legal)},
     {"grpc_is_binary_header", offsetof(struct peri_grpc, is_binary)},
+    {"gpr_set_log_function", offsetof(struct peri_grpc, set_log_function)},
     {"gpr_now", offsetof(struct peri_grpc, now)},
     {"gpr_inf_future", offsetof(struct peri_grpc, inf_future)},
     {"gpr_time_add", offsetof(struct peri_grpc, time_add)},
@@ -63,6 +65,10 @@ static void *open_library(void) {
     }
   }
   return NULL;
+}
+
+static void quiet(gpr_log_func_args *args) {
+  (void)args;
 }
 
 int peri_grpc_load(struct peri_grpc *ret_grpc,
@@ -85,6 +91,9 @@ int peri_grpc_load(struct peri_grpc *ret_grpc,
     }
     // ISO C knows no cast from an object pointer to a function pointer.
     memcpy((char *)&grpc + symbols[i].offset, &found, sizeof(found));
+  }
+  if (getenv("GRPC_VERBOSITY") == NULL) {
+    grpc.set_log_function(quiet);
   }
   *ret_grpc = grpc;
   return 0;

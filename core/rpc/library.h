@@ -5,6 +5,7 @@
 #include <grpc/grpc_security.h>
 #include <grpc/slice.h>
 #include <grpc/support/alloc.h>
+#include <grpc/support/log.h>
 #include <grpc/support/time.h>
 
 #include "base/error.h"
@@ -41,6 +42,7 @@ struct peri_grpc {
   __typeof__(&grpc_header_key_is_legal) key_is_legal;
   __typeof__(&grpc_header_nonbin_value_is_legal) value_is_legal;
   __typeof__(&grpc_is_binary_header) is_binary;
+  __typeof__(&gpr_set_log_function) set_log_function;
   __typeof__(&gpr_now) now;
   __typeof__(&gpr_inf_future) inf_future;
   __typeof__(&gpr_time_add) time_add;
@@ -48,6 +50,8 @@ struct peri_grpc {
 };
 
 /// Loads the library, which then stays in the process, and finds the
-/// functions. Any thread. @return 0 or PERI_EUNSUPPORTED with words.
+/// functions. Its own log is kept silent, since its lines are neither ours nor
+/// limited in number, unless GRPC_VERBOSITY asks for it. Any thread. @return 0
+/// or PERI_EUNSUPPORTED with words.
 int peri_grpc_load(struct peri_grpc *ret_grpc,
                    struct peri_problem *ret_problem);

@@ -2,10 +2,11 @@ local uv = require("luv")
 local cffi = require("spec.support.ffi")
 local proc = require("spec.support.proc")
 local sidecar = require("spec.support.sidecar")
-local C, ffi = cffi.load({ "rpc/call.h", "rpc/channel.h", "base/clock.h" })
+local rpc = require("spec.support.rpc")
+local C = cffi.load({ "base/clock.h", "base/error.h" })
 
 describe("unary calls", function()
-  local car, channels = nil, {}
+  local car
 
   setup(function()
     sidecar.folder = proc.folder()
@@ -17,48 +18,14 @@ describe("unary calls", function()
   end)
 
   teardown(function()
-    for _, channel in ipairs(channels) do
-      C.peri_rpc_channel_free(channel)
-    end
+    rpc.close_all()
     car:stop()
     sidecar.teardown()
   end)
 
-  local function open(target)
-    local got, problem = ffi.new("struct peri_rpc_channel *[1]"), ffi.new("struct peri_problem")
-    local code = C.peri_rpc_channel_new(ffi.new("struct peri_rpc_channel_options", { target = cffi.slice(target) }), got, problem)
-    if code == 0 then
-      channels[#channels + 1] = got[0]
-    end
-    return code == 0 and got[0] or nil, code, ffi.string(problem.text)
-  end
-
-  --- @return code, status, message, text
-  local function call(channel, path, message, timeout_ms, metadata)
-    local request = ffi.new("struct peri_rpc_request", { path = path, message = cffi.slice(message), timeout_ms = timeout_ms })
-    local fields = ffi.new("struct peri_rpc_field[40]")
-    for i, field in ipairs(metadata or {}) do
-      fields[i - 1].name, fields[i - 1].value = cffi.slice(field[1]), cffi.slice(field[2])
-    end
-    request.metadata, request.metadata_count = fields, #(metadata or {})
-    local result = ffi.new("struct peri_rpc_result")
-    local code = C.peri_rpc_call(channel, request, result)
-    local status, text = result.status, ffi.string(result.text)
-    local bytes = result.message.len > 0 and ffi.string(result.message.ptr, result.message.len) or ""
-    C.peri_rpc_result_done(result)
-    return code, status, bytes, text
-  end
+  local open, call = rpc.open, rpc.call
 
   local check = "/grpc.health.v1.Health/Check"
-
-  it("refuse a target that is no address", function()
-    for _, target in ipairs({ "", "nowhere", "host:", ":1", "unix:", "127.0.0.1:99999" }) do
-      local channel, code, words = open(target)
-      assert.is_nil(channel)
-      assert.equal(tonumber(C.PERI_EINVAL), code)
-      assert.truthy(words:find("host:port", 1, true), words)
-    end
-  end)
 
   it("bring back the message", function()
     local channel = open(car.app)
@@ -82,20 +49,6 @@ describe("unary calls", function()
     assert.equal(0, status)
   end)
 
-  it("carry metadata, and refuse what is none", function()
-    local channel = open(car.app)
-    local code, status = call(channel, check, "", 5000, { { "x-note", "plain" }, { "x-note-bin", "\0\255" } })
-    assert.same({ 0, 0 }, { code, status })
-    for _, field in ipairs({ { "Upper", "x" }, { "with space", "x" }, { "x", "a\nb" }, { "", "x" } }) do
-      assert.equal(tonumber(C.PERI_EINVAL), (call(channel, check, "", 5000, { field })), field[1])
-    end
-    local many = {}
-    for i = 1, 33 do
-      many[i] = { "x-" .. i, "v" }
-    end
-    assert.equal(tonumber(C.PERI_EINVAL), (call(channel, check, "", 5000, many)))
-  end)
-
   it("say at once that nobody is there", function()
     local started = C.peri_clock_mono_ns()
     local code, status, _, text = call(open("127.0.0.1:" .. proc.free_port()), check, "", 20000)
@@ -117,9 +70,5 @@ describe("unary calls", function()
     assert.equal(4, status)
     assert.truthy(waited >= 290 and waited < 5000 * proc.patience, waited)
     silent:close()
-  end)
-
-  it("leave nothing behind when there was no channel", function()
-    C.peri_rpc_channel_free(nil)
   end)
 end)
