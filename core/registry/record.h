@@ -19,13 +19,16 @@ struct peri_record {
 };
 
 /// Appends `<prefix><service>/<address>`. @return 0, PERI_EINVAL (a service
-/// that is empty or has a '/' at an edge, no address) or PERI_ENOMEM.
+/// that is empty, has a '/' at an edge or two in a row, or control characters;
+/// an address that does not parse or has port 0) or PERI_ENOMEM.
 int peri_record_key(struct peri_slice prefix, struct peri_slice service,
                     struct peri_slice address, struct peri_buffer *key);
 
 /// Appends the value: Metadata is an object of `weight`, `zone`, `version`,
-/// `protocol` (what is not said is left out) and the members of `metadata`.
-/// @return 0 or PERI_ENOMEM.
+/// `protocol` (what is not said is left out; a weight of 0 is not said) and the
+/// members of `metadata` but for those four names; null when all are left out.
+/// @return 0, PERI_EINVAL (what peri_record_read() would refuse: not UTF-8, a
+/// NUL, a weight over 65,535, no address, over 64 KiB) or PERI_ENOMEM.
 int peri_record_write(const struct peri_record *record,
                       struct peri_buffer *value);
 
@@ -38,8 +41,10 @@ struct peri_record_read {
 /// Reads a value as other writers may have written it too: Metadata null, an
 /// object, a string holding JSON (etcd's grpc-proxy) or any other JSON; weight
 /// as number or as digits in a string (a weight that is none, or outside
-/// 1 … 65535, makes the record bad). The whole Metadata object stays reachable
-/// as `metadata`. "Op":1 is a deletion and refused here.
+/// 1 … 65535, makes the record bad; none at all is 1). Zone, version and
+/// protocol count when they are strings. The whole Metadata stays reachable as
+/// `metadata` (NULL for null), and what a string held as an object takes the
+/// string's place. "Op":1 is a deletion and refused here.
 /// @return 0, PERI_ENOMEM, or PERI_EINVAL with words (not JSON, no "Addr", an
 /// address that does not parse, over 64 KiB, a Metadata that is wrong …).
 int peri_record_read(struct peri_slice value, struct peri_record_read *ret_read,
