@@ -18,15 +18,16 @@ struct peri_registrar_options {
   struct peri_slice prefix;
   uint32_t ttl_s;
   /// How many endpoints were last seen in all, to spread the fleet after an
-  /// outage: waits a random time up to clamp(fleet / 500 s, 0.2, 15).
+  /// outage: waits a random time up to clamp(fleet / 800 s, 0.2, 15), which
+  /// leaves a fleet of 1,000 time enough within 2 s. May be NULL.
   size_t (*fleet)(void *ctx);
   void *ctx;
 };
 
 int peri_registrar_new(const struct peri_registrar_options *options,
                        struct peri_registrar **ret_registrar);
-/// Frees it at once; what is registered stays until the lease ends. NULL is
-/// fine.
+/// Frees it and all entries at once, without another callback; what is
+/// registered stays until the lease ends. NULL is fine.
 void peri_registrar_free(struct peri_registrar *registrar);
 
 enum peri_entry_state {
@@ -41,12 +42,17 @@ enum peri_entry_state {
 struct peri_entry;
 
 /// Adds a record (copied) that is put as soon as `on` is set and a lease is
-/// there. The own key overwritten by another lease is put back when the value
-/// there is not the same sidecar's newer one, and reported.
+/// there. While an entry of the same key is being removed, the new one waits
+/// for that. @return 0, PERI_EINVAL (service or address), PERI_EEXIST (an entry
+/// of this key), PERI_ECLOSED (after leaving) or PERI_ENOMEM.
 int peri_registrar_add(struct peri_registrar *registrar,
                        struct peri_slice service,
                        const struct peri_record *record, bool on,
                        struct peri_entry **ret_entry);
+/// Gives it another record of the same address and puts that, without the key
+/// ever being away. @return 0, PERI_EINVAL (another address) or PERI_ENOMEM.
+int peri_entry_update(struct peri_entry *entry,
+                      const struct peri_record *record);
 /// Switches it on or off, as its health says. Off deletes the key (when it is
 /// ours).
 void peri_entry_switch(struct peri_entry *entry, bool on);
@@ -56,7 +62,9 @@ void peri_entry_switch(struct peri_entry *entry, bool on);
 void peri_registrar_remove(struct peri_entry *entry,
                            void (*done)(void *ctx, int error), void *ctx);
 /// What the watch sees of the own key: put by `lease` (0: deleted). Lets the
-/// registrar put it back without waiting.
+/// registrar put it back without waiting: three times at once, and when the
+/// next time comes within 10 s only after 5 s, since then another one wants the
+/// key. What is older than our own last write changes nothing.
 void peri_entry_seen(struct peri_entry *entry, int64_t lease,
                      int64_t mod_revision);
 enum peri_entry_state peri_entry_state(const struct peri_entry *entry);
@@ -64,17 +72,27 @@ enum peri_entry_state peri_entry_state(const struct peri_entry *entry);
 struct peri_slice peri_entry_key(const struct peri_entry *entry);
 const char *peri_entry_service(const struct peri_entry *entry);
 const char *peri_entry_address(const struct peri_entry *entry);
-/// Why it is not registered, "" when it is.
+/// Why it is not registered, "" when it is or nothing failed yet.
 const char *peri_entry_reason(const struct peri_entry *entry);
 
-/// Calls `visit` for every entry.
+/// etcd was just heard of again: ends the pauses after failures that may be
+/// over now (spread over the fleet) and renews the lease at once.
+void peri_registrar_hurry(struct peri_registrar *registrar);
+/// The store lost data and its revisions start anew: forgets those seen, puts
+/// every record again and renews the lease at once.
+void peri_registrar_regressed(struct peri_registrar *registrar);
+
+/// Calls `visit` for every entry, which may not add or remove any.
 void peri_registrar_each(struct peri_registrar *registrar,
                          void (*visit)(void *ctx, struct peri_entry *entry),
                          void *ctx);
 /// The lease, 0 when there is none; and what is left of it for certain.
 int64_t peri_registrar_lease(const struct peri_registrar *registrar);
 int64_t peri_registrar_remaining_ms(const struct peri_registrar *registrar);
-/// The state in one word, enum peri_etcd_kind, of the last failure that lasts.
+/// The longest time between two renewals of the lease, in milliseconds.
+uint64_t peri_registrar_worst_gap_ms(const struct peri_registrar *registrar);
+/// The state in one word, enum peri_etcd_kind, of the last failure that lasts;
+/// PERI_ETCD_OK when there is none.
 int peri_registrar_trouble(const struct peri_registrar *registrar);
 
 /// Takes all records out (Txn, each only if the lease is ours); `left` comes
