@@ -69,8 +69,11 @@ struct peri_etcd_request {
   /// Whether it may be sent again when it is not known if it was done. Calls
   /// that may not are sent again only when they surely never reached etcd.
   bool replay;
-  uint32_t timeout_ms;  // 0 for the session's; UINT32_MAX for none (Lock)
-  int endpoint;         // -1 for any, else only this one
+  /// Whether a member that knows no leader may answer (what may be stale).
+  bool leaderless;
+  /// 0 for the session's; UINT32_MAX for none, neither for an attempt (Lock).
+  uint32_t timeout_ms;
+  int endpoint;  // -1 for any, else only this one
 };
 
 /// `done` comes exactly once unless cancelled: `error` is NULL when it
@@ -94,8 +97,9 @@ struct peri_etcd_stream;
 
 struct peri_etcd_stream_events {
   void (*message)(void *ctx, struct peri_slice message);
-  /// Exactly once, last. A token that is no longer valid has then been
-  /// forgotten, so that the next stream gets a new one.
+  /// Exactly once, last: the handle is gone when it returns. Never NULL, also
+  /// when the server ended it in peace. A token that is no longer valid has
+  /// then been forgotten, so that the next stream gets a new one.
   void (*ended)(void *ctx, const struct peri_etcd_error *error);
 };
 
