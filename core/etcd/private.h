@@ -62,6 +62,7 @@ struct peri_etcd {
 
   struct peri_list calls;
   struct peri_list streams;
+  struct peri_list scans;
   void (*closed)(void *ctx);
   void *closed_ctx;
 };
@@ -131,9 +132,10 @@ int peri_etcd_call_bare(struct peri_etcd *etcd,
                                      const struct peri_etcd_error *error,
                                      struct peri_slice message),
                         void *ctx, struct peri_etcd_call **ret_call);
-/// Ends all calls, or all streams, without their callbacks.
+/// Ends all calls, streams or scans, without their callbacks.
 void peri_etcd_calls_drop(struct peri_etcd *etcd);
 void peri_etcd_streams_drop(struct peri_etcd *etcd);
+void peri_etcd_scans_drop(struct peri_etcd *etcd);
 
 /// Fills an error of our own.
 void peri_etcd_error_set(struct peri_etcd_error *ret_error, int kind,

@@ -21,6 +21,7 @@ int peri_etcd_new(const struct peri_etcd_options *options,
   etcd->attempt_ms = options->attempt_ms > 0 ? options->attempt_ms : ATTEMPT_MS;
   peri_list_init(&etcd->calls);
   peri_list_init(&etcd->streams);
+  peri_list_init(&etcd->scans);
   int rc = peri_etcd_endpoints_open(etcd, options, ret_problem);
   if (rc < 0) {
     goto fail;
@@ -60,6 +61,7 @@ void peri_etcd_close(struct peri_etcd *etcd, void (*closed)(void *ctx),
   etcd->closed = closed;
   etcd->closed_ctx = ctx;
   peri_etcd_token_free(etcd);
+  peri_etcd_scans_drop(etcd);
   peri_etcd_calls_drop(etcd);
   peri_etcd_streams_drop(etcd);
   peri_rpc_client_close(etcd->client, client_closed, etcd);
