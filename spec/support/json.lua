@@ -1,4 +1,4 @@
---- Reads JSON in specs, without leaning on the code under test.
+--- Reads and writes JSON in specs, without leaning on the code under test.
 local M = {}
 
 local decode_value
@@ -103,6 +103,34 @@ function M.decode(text)
   local value, at = decode_value(text, skip(text, 1))
   assert(skip(text, at) == #text + 1, "JSON: more text after the value")
   return value
+end
+
+local function quote(text)
+  return '"' .. text:gsub('[%c"\\]', function(char)
+    return ("\\u%04x"):format(char:byte())
+  end) .. '"'
+end
+
+--- Tables with a first element are arrays, and so are empty ones.
+---@param value any
+---@return string
+function M.encode(value)
+  if type(value) == "string" then
+    return quote(value)
+  elseif type(value) ~= "table" then
+    return type(value) == "number" and ("%.17g"):format(value) or tostring(value)
+  end
+  local parts = {}
+  if value[1] ~= nil or next(value) == nil then
+    for i, each in ipairs(value) do
+      parts[i] = M.encode(each)
+    end
+    return "[" .. table.concat(parts, ",") .. "]"
+  end
+  for name, each in pairs(value) do
+    parts[#parts + 1] = quote(name) .. ":" .. M.encode(each)
+  end
+  return "{" .. table.concat(parts, ",") .. "}"
 end
 
 return M

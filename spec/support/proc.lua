@@ -59,7 +59,7 @@ local function collect(process, pipe, field)
 end
 
 --- Starts a program. `options`: env (table of extra variables), cwd, input (text for its
---- standard input).
+--- standard input), talk (its standard input stays open for say()).
 ---@param path string
 ---@param args string[]
 ---@param options? table
@@ -75,7 +75,7 @@ function M.start(path, args, options)
   for name, value in pairs(options.env or {}) do
     env[#env + 1] = name .. "=" .. value
   end
-  local stdin = options.input and uv.new_pipe(false)
+  local stdin = (options.input or options.talk) and uv.new_pipe(false)
   local stdout, stderr = uv.new_pipe(false), uv.new_pipe(false)
   local process = setmetatable({ out = "", err = "", open = 0, name = path:match("[^/]+$") }, Process)
   local pid
@@ -87,6 +87,7 @@ function M.start(path, args, options)
   }, function(code, signal)
     process.code, process.signal = code, signal
     process.handle:close()
+    process:hang_up()
     running[process.pid] = nil
   end)
   assert(process.handle, ("cannot start %s: %s"):format(path, tostring(pid)))
@@ -94,13 +95,29 @@ function M.start(path, args, options)
   running[process.pid] = process
   collect(process, stdout, "out")
   collect(process, stderr, "err")
-  if stdin then
+  if options.talk then
+    process.stdin = stdin
+  elseif stdin then
     stdin:write(options.input)
     stdin:shutdown(function()
       stdin:close()
     end)
   end
   return process
+end
+
+--- Writes to the standard input of a program started with `talk`.
+---@param text string
+function Process:say(text)
+  self.stdin:write(text)
+  uv.run("nowait")
+end
+
+--- Ends the standard input of a program started with `talk`.
+function Process:hang_up()
+  if self.stdin and not self.stdin:is_closing() then
+    self.stdin:close()
+  end
 end
 
 --- Waits for a line on standard output that matches, and returns its captures.
