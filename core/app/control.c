@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/ask.h"
 #include "app/reply.h"
 #include "base/arena.h"
 #include "base/buffer.h"
@@ -64,6 +65,7 @@ static Perigee__V1__Peer *make_peer(struct answer *answer,
   peer->zone = text(endpoint->zone);
   peer->weight = endpoint->weight;
   peer->self = endpoint->self;
+  peer->suspect = endpoint->suspect;
   peer->metadata = json(answer, endpoint->metadata);
   return peer;
 }
@@ -89,7 +91,8 @@ static void fill_services(struct answer *answer,
                           const struct peri_control *control,
                           struct peri_slice wanted,
                           Perigee__V1__PeersResponse *response) {
-  size_t count = peri_snapshot_count(control->snapshot);
+  size_t count =
+      control->snapshot != NULL ? peri_snapshot_count(control->snapshot) : 0;
   response->services =
       take(answer, (count + 1) * sizeof(Perigee__V1__Service *));
   for (size_t i = 0; i < count && !answer->failed; i++) {
@@ -127,8 +130,14 @@ void peri_control_peers(void *ctx, struct peri_call *call,
   struct peri_slice wanted = {(const char *)request->service.data,
                               request->service.len};
   Perigee__V1__PeersResponse response = PERIGEE__V1__PEERS_RESPONSE__INIT;
-  response.version = peri_snapshot_version(control->snapshot);
+  if (control->snapshot != NULL) {
+    response.version = peri_snapshot_version(control->snapshot);
+  }
   response.cluster = text(control->cluster);
+  if (wanted.len > 0) {
+    // What nobody asks for is forgotten, so known ones count as well.
+    peri_ask_want(control->ask, wanted);
+  }
   fill_services(&answer, control, wanted, &response);
   perigee__v1__peers_request__free_unpacked(request, NULL);
   conclude(&answer, call, &response.base);
@@ -199,4 +208,25 @@ void peri_control_stats(void *ctx, struct peri_call *call,
   conclude(&all.answer, call, &response.base);
   perigee__v1__stats_request__free_unpacked(request, NULL);
   free(all.stats);
+}
+
+static void ask(void *ctx, enum peri_ask_kind kind, struct peri_call *call,
+                struct peri_slice message) {
+  struct peri_control *control = ctx;
+  peri_ask_call(control->ask, kind, control->mailbox, call, message);
+}
+
+void peri_control_services(void *ctx, struct peri_call *call,
+                           struct peri_slice message) {
+  ask(ctx, PERI_ASK_SERVICES, call, message);
+}
+
+void peri_control_register(void *ctx, struct peri_call *call,
+                           struct peri_slice message) {
+  ask(ctx, PERI_ASK_REGISTER, call, message);
+}
+
+void peri_control_deregister(void *ctx, struct peri_call *call,
+                             struct peri_slice message) {
+  ask(ctx, PERI_ASK_DEREGISTER, call, message);
 }

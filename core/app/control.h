@@ -2,16 +2,20 @@
 
 #include "base/types.h"
 
+struct peri_ask;
 struct peri_call;
+struct peri_mailbox;
 struct peri_metrics;
 struct peri_snapshot;
 
 /// perigee.v1.Mesh of one worker: what this sidecar tells its operator. Its
 /// loop's thread only.
 struct peri_control {
-  struct peri_snapshot *snapshot;  // the worker's, borrowed; never NULL
+  struct peri_snapshot *snapshot;  // the worker's; NULL before the first
   struct peri_metrics *metrics;
   const char *cluster;
+  struct peri_ask *ask;          // the registry's ear
+  struct peri_mailbox *mailbox;  // the worker's
 };
 
 /// Handlers for peri_call_accept(); `ctx` is the struct peri_control.
@@ -19,3 +23,10 @@ void peri_control_peers(void *ctx, struct peri_call *call,
                         struct peri_slice message);
 void peri_control_stats(void *ctx, struct peri_call *call,
                         struct peri_slice message);
+/// These are answered once the registry has.
+void peri_control_services(void *ctx, struct peri_call *call,
+                           struct peri_slice message);
+void peri_control_register(void *ctx, struct peri_call *call,
+                           struct peri_slice message);
+void peri_control_deregister(void *ctx, struct peri_call *call,
+                             struct peri_slice message);

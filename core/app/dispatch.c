@@ -21,6 +21,9 @@ static const struct row table[] = {
     {"/grpc.health.v1.Health/Watch", PERI_DISPATCH_HEALTH_WATCH, false},
     {"/perigee.v1.Mesh/Peers", PERI_DISPATCH_PEERS, true},
     {"/perigee.v1.Mesh/Stats", PERI_DISPATCH_STATS, true},
+    {"/perigee.v1.Mesh/Services", PERI_DISPATCH_SERVICES, true},
+    {"/perigee.v1.Mesh/Register", PERI_DISPATCH_REGISTER, true},
+    {"/perigee.v1.Mesh/Deregister", PERI_DISPATCH_DEREGISTER, true},
 };
 
 enum peri_dispatch_target peri_dispatch_choose(struct peri_slice path,
@@ -79,6 +82,16 @@ void peri_dispatch_request(struct peri_dispatch *dispatch,
       break;
     case PERI_DISPATCH_STATS:
       peri_call_accept(stream, bytes, peri_control_stats, dispatch->control);
+      break;
+    case PERI_DISPATCH_SERVICES:
+      peri_call_accept(stream, bytes, peri_control_services, dispatch->control);
+      break;
+    case PERI_DISPATCH_REGISTER:
+      peri_call_accept(stream, bytes, peri_control_register, dispatch->control);
+      break;
+    case PERI_DISPATCH_DEREGISTER:
+      peri_call_accept(stream, bytes, peri_control_deregister,
+                       dispatch->control);
       break;
     case PERI_DISPATCH_APP_ONLY:
       refuse(stream, path, "control calls are answered on the app listener");

@@ -15,7 +15,10 @@ enum peri_dispatch_target {
   PERI_DISPATCH_HEALTH_WATCH = 3,
   PERI_DISPATCH_PEERS = 4,
   PERI_DISPATCH_STATS = 5,
-  PERI_DISPATCH_APP_ONLY = 6  // a control call that came in on the mesh
+  PERI_DISPATCH_APP_ONLY = 6,  // a control call that came in on the mesh
+  PERI_DISPATCH_SERVICES = 7,
+  PERI_DISPATCH_REGISTER = 8,
+  PERI_DISPATCH_DEREGISTER = 9
 };
 
 /// Chooses by a request's path. Trust is by listener: `mesh` says that the call

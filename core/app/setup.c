@@ -155,6 +155,9 @@ static int compare_section(void *ctx, const char *key,
   if (compared->absent_only && other != NULL) {
     return 0;
   }
+  if (strcmp(key, "provides") == 0) {
+    return 0;  // the registry takes it
+  }
   bool differs = strcmp(key, "registry") == 0 && other != NULL
                      ? registry_differs(value, other)
                      : !equal(value, other);

@@ -26,9 +26,9 @@ void peri_setup_done(struct peri_setup *setup);
 void peri_setup_warn(const struct peri_config *config);
 
 /// Names what differs between two trees besides the services of the registry
-/// ("groups, listen", cut when too long), for which the sidecar would have to
-/// start again. The order of keys does not count. Returns whether anything
-/// does.
+/// and `provides` ("groups, listen", cut when too long), for which the sidecar
+/// would have to start again. The order of keys does not count. Returns whether
+/// anything does.
 bool peri_setup_differs(const struct peri_json *old_tree,
                         const struct peri_json *new_tree, char *ret_names,
                         size_t capacity);

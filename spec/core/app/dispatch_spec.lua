@@ -13,11 +13,15 @@ describe("dispatch", function()
     assert.equal(tonumber(C.PERI_DISPATCH_HEALTH_WATCH), choose("/grpc.health.v1.Health/Watch"))
     assert.equal(tonumber(C.PERI_DISPATCH_PEERS), choose("/perigee.v1.Mesh/Peers"))
     assert.equal(tonumber(C.PERI_DISPATCH_STATS), choose("/perigee.v1.Mesh/Stats"))
+    assert.equal(tonumber(C.PERI_DISPATCH_SERVICES), choose("/perigee.v1.Mesh/Services"))
+    assert.equal(tonumber(C.PERI_DISPATCH_REGISTER), choose("/perigee.v1.Mesh/Register"))
+    assert.equal(tonumber(C.PERI_DISPATCH_DEREGISTER), choose("/perigee.v1.Mesh/Deregister"))
   end)
 
   it("answers control calls on the app listener only", function()
-    assert.equal(tonumber(C.PERI_DISPATCH_APP_ONLY), choose("/perigee.v1.Mesh/Peers", true))
-    assert.equal(tonumber(C.PERI_DISPATCH_APP_ONLY), choose("/perigee.v1.Mesh/Stats", true))
+    for _, method in ipairs({ "Peers", "Stats", "Services", "Register", "Deregister" }) do
+      assert.equal(tonumber(C.PERI_DISPATCH_APP_ONLY), choose("/perigee.v1.Mesh/" .. method, true))
+    end
   end)
 
   it("takes nothing else", function()

@@ -73,6 +73,12 @@ describe("two configurations", function()
     assert.equal("registry", differs(registry:format("{}"), '{"registry":{"services":{}}}'))
   end)
 
+  it("may differ in what is provided", function()
+    assert.equal("", differs('{"provides":[1]}', '{"provides":[2]}'))
+    assert.equal("", differs("{}", '{"provides":[2]}'))
+    assert.equal("", differs('{"provides":[2]}', "{}"))
+  end)
+
   it("name what else differs", function()
     assert.equal("workers", differs('{"workers":1,"x":1}', '{"workers":2,"x":1}'))
     assert.equal("workers, groups", differs('{"workers":1}', '{"groups":{}}'))

@@ -1,0 +1,126 @@
+#include "app/report.h"
+
+#include <perigee.pb-c.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/slice.h"
+#include "registry/status.h"
+
+enum { NS_PER_MS = 1000000 };
+
+static ProtobufCBinaryData text(const char *value) {
+  ProtobufCBinaryData data = {value != NULL ? strlen(value) : 0,
+                              (uint8_t *)(uintptr_t)value};
+  return data;
+}
+
+static const char *state_of(enum peri_service_state state) {
+  switch (state) {
+    case PERI_SERVICE_LIVE:
+      return "live";
+    case PERI_SERVICE_STALE:
+      return "stale";
+    case PERI_SERVICE_SYNCING:
+    default:
+      return "syncing";
+  }
+}
+
+/// How long ago `then` was; 0 when it never was.
+static uint64_t since_ms(uint64_t now_ns, uint64_t then_ns) {
+  return then_ns > 0 && then_ns < now_ns ? (now_ns - then_ns) / NS_PER_MS : 0;
+}
+
+static int add_services(struct peri_arena *arena,
+                        const struct peri_registry_status *status,
+                        struct peri_slice name,
+                        Perigee__V1__ServicesResponse *response) {
+  size_t count = status->service_count;
+  response->services = peri_arena_alloc(
+      arena, (count + 1) * sizeof(Perigee__V1__ServiceState *));
+  Perigee__V1__ServiceState *states =
+      peri_arena_alloc(arena, (count + 1) * sizeof(*states));
+  if (response->services == NULL || states == NULL) {
+    return PERI_ENOMEM;
+  }
+  for (size_t i = 0; i < count; i++) {
+    const struct peri_service_status *service = &status->services[i];
+    Perigee__V1__ServiceState *state = &states[i];
+    if (name.len > 0 && !peri_slice_is(name, service->name)) {
+      continue;
+    }
+    perigee__v1__service_state__init(state);
+    state->name = text(service->name);
+    state->state = text(state_of(service->state));
+    state->endpoints = (uint32_t)service->endpoints;
+    state->suspects = (uint32_t)service->suspects;
+    state->invalid = (uint32_t)service->invalid;
+    state->revision = service->revision;
+    state->age_ms = since_ms(status->taken_ns, service->current_ns);
+    state->stale_ms = since_ms(status->taken_ns, service->stale_since_ns);
+    response->services[response->n_services++] = state;
+  }
+  return 0;
+}
+
+static int add_own(struct peri_arena *arena,
+                   const struct peri_registry_status *status,
+                   struct peri_slice name,
+                   Perigee__V1__ServicesResponse *response) {
+  size_t count = status->own_count;
+  response->own =
+      peri_arena_alloc(arena, (count + 1) * sizeof(Perigee__V1__Own *));
+  Perigee__V1__Own *all = peri_arena_alloc(arena, (count + 1) * sizeof(*all));
+  if (response->own == NULL || all == NULL) {
+    return PERI_ENOMEM;
+  }
+  for (size_t i = 0; i < count; i++) {
+    const struct peri_own_status *from = &status->own[i];
+    Perigee__V1__Own *own = &all[i];
+    if (name.len > 0 && !peri_slice_is(name, from->service)) {
+      continue;
+    }
+    perigee__v1__own__init(own);
+    own->service = text(from->service);
+    own->address = text(from->address);
+    own->state = text(from->state);
+    own->reason = text(from->reason);
+    response->own[response->n_own++] = own;
+  }
+  return 0;
+}
+
+int peri_report_services(const struct peri_registry_status *status,
+                         struct peri_slice name, struct peri_buffer *bytes) {
+  Perigee__V1__ServicesResponse response = PERIGEE__V1__SERVICES_RESPONSE__INIT;
+  struct peri_arena *arena = peri_arena_new(0);
+  if (arena == NULL) {
+    return PERI_ENOMEM;
+  }
+  response.kind = text(status->kind);
+  response.state = text(status->state);
+  response.reason = text(status->reason);
+  response.trouble = text(status->trouble);
+  response.endpoint = text(status->endpoint);
+  response.revision = status->revision;
+  response.age_ms = status->age_ms;
+  response.lease = status->lease;
+  response.lease_remaining_ms = status->lease_remaining_ms;
+  int rc = add_services(arena, status, name, &response);
+  if (rc == 0) {
+    rc = add_own(arena, status, name, &response);
+  }
+  if (rc == 0) {
+    size_t len = perigee__v1__services_response__get_packed_size(&response);
+    rc = peri_buffer_reserve(bytes, len);
+    if (rc == 0) {
+      perigee__v1__services_response__pack(&response,
+                                           (uint8_t *)bytes->ptr + bytes->len);
+      bytes->len += len;
+    }
+  }
+  peri_arena_free(arena);
+  return rc;
+}

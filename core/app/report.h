@@ -1,0 +1,13 @@
+#pragma once
+
+#include "base/buffer.h"
+#include "base/types.h"
+
+struct peri_registry_status;
+
+/// Appends a packed perigee.v1.ServicesResponse of what a registry knows of
+/// itself. Any thread.
+/// @param name  the one service to tell of; empty for all
+/// @return 0 or PERI_ENOMEM.
+int peri_report_services(const struct peri_registry_status *status,
+                         struct peri_slice name, struct peri_buffer *bytes);
