@@ -45,8 +45,19 @@ static const struct verb verbs[] = {
     {"remove", "GROUP KEY...", "remove values at their owners",
      "A key that is not there counts as removed.\n", CALL, 2, MANY,
      peri_cli_remove},
-    {"peers", "[SERVICE]", "show the services and endpoints that it knows", "",
+    {"peers", "[SERVICE]", "show the services and endpoints that it knows",
+     "A suspect endpoint is gone from the registry but still answers.\n"
+     "Naming a SERVICE makes an etcd registry look for it, so ask again.\n",
      CALL | PERI_CLI_JSON, 0, 1, peri_cli_peers},
+    {"services", "[NAME]", "show how current that knowledge is",
+     "For every service: whether it is live, stale (etcd cannot be asked) or\n"
+     "syncing (never read yet), how many endpoints it has, how many of them "
+     "are\n"
+     "suspect (gone from the registry, but they answer), how many records are\n"
+     "invalid, the last revision, and the age of all this. Below: the "
+     "registry,\n"
+     "the lease, and what this sidecar registers itself.\n",
+     CALL | PERI_CLI_JSON, 0, 1, peri_cli_services},
     {"stats", "[PREFIX]", "show counters and gauges",
      "PREFIX chooses those whose name begins so, as perigee_cache.\n",
      CALL | PERI_CLI_JSON, 0, 1, peri_cli_stats},

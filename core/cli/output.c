@@ -53,6 +53,21 @@ int peri_cli_json_bytes(struct peri_json *object, const char *key,
   return rc;
 }
 
+struct peri_json *peri_cli_json_with(struct peri_json *object, const char *key,
+                                     struct peri_json *value) {
+  if (object == NULL) {
+    if (value != NULL) {
+      peri_json_unref(value);
+    }
+    return NULL;
+  }
+  if (peri_json_set(object, key, value) < 0) {
+    peri_json_unref(object);
+    return NULL;
+  }
+  return object;
+}
+
 /// Undoes the escapes of a label's value, which begins behind its quote, and
 /// returns where it ends: at the closing quote, or the end of everything.
 static size_t read_value(struct peri_slice labels, size_t at,

@@ -13,6 +13,11 @@ int peri_cli_base64(struct peri_slice bytes, struct peri_buffer *text);
 int peri_cli_json_bytes(struct peri_json *object, const char *key,
                         struct peri_slice bytes);
 
+/// Sets `key` to `value`, which it takes over as it does `object`. Returns the
+/// object; NULL once anything has failed (either may be NULL then).
+struct peri_json *peri_cli_json_with(struct peri_json *object, const char *key,
+                                     struct peri_json *value);
+
 /// A new object of labels as metrics write them (`group="a",result="hit"`);
 /// NULL when out of memory.
 struct peri_json *peri_cli_labels(struct peri_slice labels);

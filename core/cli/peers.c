@@ -15,22 +15,6 @@ static struct peri_slice slice_of(ProtobufCBinaryData data) {
   return slice;
 }
 
-/// Takes over `value`; NULL once anything has failed.
-static struct peri_json *with(struct peri_json *object, const char *key,
-                              struct peri_json *value) {
-  if (object == NULL) {
-    if (value != NULL) {
-      peri_json_unref(value);
-    }
-    return NULL;
-  }
-  if (peri_json_set(object, key, value) < 0) {
-    peri_json_unref(object);
-    return NULL;
-  }
-  return object;
-}
-
 static struct peri_json *metadata_of(const Perigee__V1__Peer *peer) {
   struct peri_json *json;
   if (peer->metadata.len == 0 ||
@@ -42,11 +26,15 @@ static struct peri_json *metadata_of(const Perigee__V1__Peer *peer) {
 
 static struct peri_json *peer_json(const Perigee__V1__Peer *peer) {
   struct peri_json *object = peri_json_object();
-  object = with(object, "address", peri_json_string(slice_of(peer->address)));
-  object = with(object, "zone", peri_json_string(slice_of(peer->zone)));
-  object = with(object, "weight", peri_json_integer(peer->weight));
-  object = with(object, "self", peri_json_bool(peer->self));
-  return with(object, "metadata", metadata_of(peer));
+  object = peri_cli_json_with(object, "address",
+                              peri_json_string(slice_of(peer->address)));
+  object = peri_cli_json_with(object, "zone",
+                              peri_json_string(slice_of(peer->zone)));
+  object =
+      peri_cli_json_with(object, "weight", peri_json_integer(peer->weight));
+  object = peri_cli_json_with(object, "self", peri_json_bool(peer->self));
+  object = peri_cli_json_with(object, "suspect", peri_json_bool(peer->suspect));
+  return peri_cli_json_with(object, "metadata", metadata_of(peer));
 }
 
 static struct peri_json *service_json(const Perigee__V1__Service *service) {
@@ -58,8 +46,9 @@ static struct peri_json *service_json(const Perigee__V1__Service *service) {
     }
   }
   struct peri_json *object = peri_json_object();
-  object = with(object, "name", peri_json_string(slice_of(service->name)));
-  return with(object, "peers", peers);
+  object = peri_cli_json_with(object, "name",
+                              peri_json_string(slice_of(service->name)));
+  return peri_cli_json_with(object, "peers", peers);
 }
 
 static struct peri_json *all_json(const Perigee__V1__PeersResponse *response) {
@@ -71,11 +60,11 @@ static struct peri_json *all_json(const Perigee__V1__PeersResponse *response) {
     }
   }
   struct peri_json *object = peri_json_object();
-  object =
-      with(object, "version", peri_json_integer((int64_t)response->version));
-  object =
-      with(object, "cluster", peri_json_string(slice_of(response->cluster)));
-  return with(object, "services", services);
+  object = peri_cli_json_with(object, "version",
+                              peri_json_integer((int64_t)response->version));
+  object = peri_cli_json_with(object, "cluster",
+                              peri_json_string(slice_of(response->cluster)));
+  return peri_cli_json_with(object, "services", services);
 }
 
 static int print_peer(const Perigee__V1__Peer *peer, struct peri_buffer *text) {
@@ -85,15 +74,22 @@ static int print_peer(const Perigee__V1__Peer *peer, struct peri_buffer *text) {
     rc = peri_buffer_printf(text, "  zone %.*s", (int)peer->zone.len,
                             (const char *)peer->zone.data);
   }
-  return rc == 0 ? peri_buffer_printf(text, "%s\n",
+  return rc == 0 ? peri_buffer_printf(text, "%s%s\n",
+                                      peer->suspect ? "  suspect" : "",
                                       peer->self ? "  (this sidecar)" : "")
                  : rc;
 }
 
-static int print_text(const Perigee__V1__PeersResponse *response,
+static int print_text(const struct peri_cli_arguments *arguments,
+                      const Perigee__V1__PeersResponse *response,
                       struct peri_buffer *text) {
   int rc = 0;
-  if (response->n_services == 0) {
+  if (response->n_services == 0 && arguments->word_count > 0) {
+    rc = peri_buffer_printf(text,
+                            "no service %s is known (an etcd registry has "
+                            "begun to look for it: ask again)\n",
+                            arguments->words[0]);
+  } else if (response->n_services == 0) {
     rc = peri_buffer_printf(
         text, "no services: this sidecar is alone and owns every key\n");
   }
@@ -117,7 +113,7 @@ static int show(const struct peri_cli_arguments *arguments,
   if (arguments->json) {
     return peri_cli_print_json(all_json(response));
   }
-  int rc = print_text(response, &text);
+  int rc = print_text(arguments, response, &text);
   if (rc == 0) {
     rc = peri_cli_print(peri_buffer_slice(&text), false);
   }
