@@ -64,8 +64,8 @@ const char *peri_directory_suspect(const struct peri_directory *directory,
 /// A suspect does not answer: it is dropped.
 void peri_directory_refuted(struct peri_directory *directory,
                             struct peri_slice address, uint64_t now_ns);
-/// Drops suspects whose time is over. Returns when to come again (monotonic
-/// ns), 0 for never.
+/// Drops suspects whose time is over, and what is remembered of deletions for
+/// too long. Returns when to come again (monotonic ns), 0 for never.
 uint64_t peri_directory_tick(struct peri_directory *directory, uint64_t now_ns);
 
 /// For the audit: number of keys known in the range, and the highest
