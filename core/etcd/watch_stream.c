@@ -143,13 +143,6 @@ static int login(struct peri_etcd_watches *watches) {
   return code;
 }
 
-/// Whether it is the fault of that member alone, as far as one can tell.
-static bool is_members(int kind) {
-  return kind == PERI_ETCD_UNREACHABLE || kind == PERI_ETCD_TIMEOUT ||
-         kind == PERI_ETCD_NO_LEADER || kind == PERI_ETCD_GARBAGE ||
-         kind == PERI_ETCD_TLS;
-}
-
 void peri_watches_fail(struct peri_etcd_watches *watches,
                        const struct peri_etcd_error *error, bool relogin) {
   struct peri_etcd_error why = *error;
@@ -160,9 +153,6 @@ void peri_watches_fail(struct peri_etcd_watches *watches,
   detach_all(watches);
   bool token = peri_etcd_kind_class(why.kind) == PERI_ETCD_RELOGIN;
   watches->avoid = token ? -1 : watches->endpoint;
-  if (is_members(why.kind)) {
-    peri_etcd_endpoint_suspect(watches->etcd, watches->endpoint);
-  }
   uint64_t pause_ms = pause_after(watches, &why);
   if (!relogin || login(watches) != 0) {
     schedule(watches, pause_ms);
@@ -262,6 +252,7 @@ static void on_tick(void *ctx) {
   struct peri_etcd_error error;
   peri_etcd_error_set(&error, PERI_ETCD_TIMEOUT, "the watch stream is silent");
   watches->deaths++;
+  peri_etcd_endpoint_suspect(watches->etcd, watches->endpoint);
   peri_watches_fail(watches, &error, false);
 }
 
@@ -318,6 +309,7 @@ void peri_watches_message(void *ctx, struct peri_slice bytes) {
       NULL, bytes.len, (const uint8_t *)bytes.ptr);
   if (message == NULL) {
     peri_etcd_error_set(&error, PERI_ETCD_GARBAGE, "no watch response");
+    peri_etcd_endpoint_suspect(watches->etcd, watches->endpoint);
     peri_watches_fail(watches, &error, false);
     goto done;
   }
