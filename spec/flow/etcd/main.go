@@ -17,6 +17,7 @@ var verbs = map[string]func(args []string) error{
 	"proxy":    proxy,
 	"resolve":  resolve,
 	"register": register,
+	"app":      app,
 	"fill":     fill,
 	"churn":    churn,
 }
@@ -51,7 +52,7 @@ func obey(handle func(line []byte) (interface{}, error)) error {
 
 func main() {
 	if len(os.Args) < 2 || verbs[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: flow-etcd fake|proxy|resolve|register|fill|churn [flags]")
+		fmt.Fprintln(os.Stderr, "usage: flow-etcd fake|proxy|app|resolve|register|fill|churn [flags]")
 		os.Exit(2)
 	}
 	if err := verbs[os.Args[1]](os.Args[2:]); err != nil {
