@@ -46,6 +46,8 @@ static const struct rule rules[] = {
     {-1, "requested lease not found", PERI_ETCD_NO_LEASE},
     {-1, "lease already exists", PERI_ETCD_LEASE_EXISTS},
     {-1, "has been compacted", PERI_ETCD_COMPACTED},
+    // Elections: nobody leads, or somebody else does.
+    {-1, "election: no", PERI_ETCD_INVALID},
     // The cluster. Without a quorum an answer of status 2 comes, too.
     {-1, "no leader", PERI_ETCD_NO_LEADER},
     {-1, "unhealthy cluster", PERI_ETCD_NO_LEADER},

@@ -71,6 +71,8 @@ void peri_keep_lanes_close(struct peri_etcd_keeper *keeper,
                            const struct peri_keep_lane *winner);
 /// The newest lane that is left, NULL when there is none.
 struct peri_keep_lane *peri_keep_lane_newest(struct peri_etcd_keeper *keeper);
+/// A message of its stream; the lane, `ctx`, may be gone afterwards.
+void peri_keep_lane_message(void *ctx, struct peri_slice bytes);
 /// Asks for one lease. @return 0, PERI_ELIMIT or PERI_ENOMEM.
 int peri_keep_lane_ask(struct peri_keep_lane *lane,
                        struct peri_etcd_kept *kept);

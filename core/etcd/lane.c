@@ -73,7 +73,7 @@ static struct peri_keep_ask *ask_find(struct peri_keep_lane *lane, int64_t id) {
   return NULL;
 }
 
-static void message(void *ctx, struct peri_slice bytes) {
+void peri_keep_lane_message(void *ctx, struct peri_slice bytes) {
   struct peri_keep_lane *lane = ctx;
   Etcdpb__LeaseKeepAliveResponse *answer =
       etcdpb__lease_keep_alive_response__unpack(NULL, bytes.len,
@@ -112,7 +112,7 @@ static void ended(void *ctx, const struct peri_etcd_error *error) {
 }
 
 static const struct peri_etcd_stream_events lane_events = {
-    .message = message,
+    .message = peri_keep_lane_message,
     .ended = ended,
 };
 

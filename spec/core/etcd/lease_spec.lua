@@ -1,0 +1,117 @@
+local etcd = require("spec.support.etcd")
+local support = require("spec.core.etcd.lease_support")
+local C, ffi = support.C, support.ffi
+
+describe("etcd/lease", function()
+  local cluster, rig
+
+  setup(function()
+    cluster = etcd.start({ fast = true })
+  end)
+  teardown(etcd.stop_all)
+
+  before_each(function()
+    rig = support.rig(cluster.endpoints)
+  end)
+  after_each(function()
+    rig:free()
+  end)
+
+  local function grant(id, ttl_s)
+    return rig:call(function(probe)
+      return C.peri_etcd_lease_grant(rig.c.etcd, id, ttl_s, C.peri_lease_granted, probe, nil)
+    end)
+  end
+
+  it("draws positive IDs that differ", function()
+    local seen = {}
+    for _ = 1, 100 do
+      local id = C.peri_etcd_lease_id()
+      assert.is_true(id > 0)
+      assert.is_nil(seen[tostring(id)])
+      seen[tostring(id)] = true
+    end
+  end)
+
+  it("grants, tells about and revokes a lease", function()
+    local id, ttl = rig:grant(20)
+    assert.equal(20, ttl)
+    cluster:ctl("put", "--lease", support.hex(id), "lease/a", "1")
+    local info = rig:info(id)
+    assert.equal(20, tonumber(info.number))
+    assert.is_true(info.ttl_s >= 18 and info.ttl_s <= 20)
+    assert.equal(1, tonumber(info.keys))
+    assert.equal("lease/a", support.key(info))
+    rig:revoke(id)
+    assert.equal("", cluster:ctl("get", "lease/a"))
+    assert.equal(-1, tonumber(rig:info(id).ttl_s))
+    -- It is gone already, which is what was wanted.
+    rig:revoke(id)
+  end)
+
+  it("counts what the server gives, not what was asked for", function()
+    local _, ttl = rig:grant(0 + 1)
+    assert.is_true(ttl >= 1)
+    local slow = etcd.start()
+    local other = support.rig(slow.endpoints)
+    _, ttl = other:grant(1)
+    assert.equal(2, ttl)
+    other:free()
+    slow:stop()
+  end)
+
+  it("takes a lease that is there already for its own only when it looks so", function()
+    local id = C.peri_etcd_lease_id()
+    assert.equal(0, grant(id, 30).kind)
+    local again = grant(id, 30)
+    assert.equal(0, again.kind)
+    assert.equal(30, tonumber(again.number))
+    -- Granted for less than what is asked now.
+    assert.equal(C.PERI_ETCD_LEASE_EXISTS, grant(id, 60).kind)
+    cluster:ctl("put", "--lease", support.hex(id), "lease/b", "1")
+    assert.equal(C.PERI_ETCD_LEASE_EXISTS, grant(id, 30).kind)
+    rig:revoke(id)
+  end)
+
+  it("does not take an older lease for its own", function()
+    local id = C.peri_etcd_lease_id()
+    assert.equal(0, grant(id, 30).kind)
+    rig:work(4200)
+    local again = grant(id, 30)
+    assert.equal(C.PERI_ETCD_LEASE_EXISTS, again.kind)
+    assert.equal(0, tonumber(again.number))
+  end)
+
+  it("says why it cannot grant", function()
+    local probe = grant(C.peri_etcd_lease_id(), 9000000001LL)
+    assert.equal(C.PERI_ETCD_INVALID, probe.kind)
+    assert.truthy(ffi.string(probe.text):find("too large lease TTL", 1, true))
+  end)
+
+  it("can be cancelled", function()
+    local probe = rig:probe()
+    local call = ffi.new("struct peri_etcd_call *[1]")
+    local id = C.peri_etcd_lease_id()
+    assert.equal(0, C.peri_etcd_lease_grant(rig.c.etcd, id, 5, C.peri_lease_granted, probe, call))
+    C.peri_etcd_call_cancel(call[0])
+    rig:work(200)
+    assert.equal(0, probe.done)
+  end)
+end)
+
+describe("etcd/lease, when an answer is lost", function()
+  local fake = require("spec.support.etcdfake")
+  setup(fake.setup)
+
+  it("learns that the grant was done", function()
+    local server = fake.start()
+    server:tell({ answers = { LeaseGrant = { { code = 14, message = "etcdserver: request timed out", after = true } } } })
+    local rig = support.rig(server.endpoints)
+    local _, ttl = rig:grant(7)
+    assert.equal(7, ttl)
+    server:await("LeaseGrant", 2)
+    server:await("LeaseTimeToLive")
+    rig:free()
+    server:stop()
+  end)
+end)
