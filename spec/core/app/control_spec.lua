@@ -30,7 +30,10 @@ describe("control calls", function()
     assert.equal(1, got.version)
     assert.equal(2, #got.services)
     local cluster = got.services[1].name == "c" and got.services[1] or got.services[2]
-    assert.same({ address = "127.0.0.1:7", zone = "a", weight = 3, self = true, metadata = { tags = { "x" } } }, cluster.peers[1])
+    assert.same(
+      { address = "127.0.0.1:7", zone = "a", weight = 3, self = true, suspect = false, metadata = { tags = { "x" } } },
+      cluster.peers[1]
+    )
     assert.equal("127.0.0.1:8", cluster.peers[2].address)
     assert.is_false(cluster.peers[2].self)
   end)
@@ -50,8 +53,25 @@ describe("control calls", function()
     assert.same({}, json.decode(car:cli("stats", "--json", "perigee_workers_and_more").out))
   end)
 
+  it("tell the services", function()
+    local got = json.decode(car:cli("services", "--json").out)
+    assert.equal("static", got.kind)
+    assert.equal(2, #got.services)
+    assert.same({}, got.own)
+  end)
+
+  it("cannot register anything with a static registry", function()
+    for _, method in ipairs({ "Register", "Deregister" }) do
+      local path = "/perigee.v1.Mesh/" .. method
+      local got = car:call({ verb = "raw", path = path, body = "CgFhEgVoOjgwOA==" })
+      assert.equal("FailedPrecondition", got.code)
+      assert.equal("InvalidArgument", car:call({ verb = "raw", path = path, body = "/////w==" }).code)
+      assert.equal("Unimplemented", car:call({ verb = "raw", to = "mesh", path = path, body = "" }).code)
+    end
+  end)
+
   it("refuse what is no request", function()
-    for _, method in ipairs({ "Peers", "Stats" }) do
+    for _, method in ipairs({ "Peers", "Stats", "Services" }) do
       local path = "/perigee.v1.Mesh/" .. method
       assert.equal("InvalidArgument", car:call({ verb = "raw", path = path, body = "/////w==" }).code)
       assert.equal("OK", car:call({ verb = "raw", path = path, body = "" }).code)

@@ -6,7 +6,7 @@ describe("the verbs", function()
     return proc.run(sidecar.binary, { ... })
   end
 
-  local verbs = { "serve", "check", "get", "set", "remove", "peers", "stats", "version" }
+  local verbs = { "serve", "check", "get", "set", "remove", "peers", "services", "stats", "version" }
 
   it("are listed and explained", function()
     for _, ask in ipairs({ "help", "--help", "-h" }) do
@@ -43,6 +43,7 @@ describe("the verbs", function()
       { "use it as: perigee set GROUP KEY VALUE|-", "set", "g", "k" },
       { "use it as: perigee remove GROUP KEY...", "remove", "g" },
       { "use it as: perigee stats [PREFIX]", "stats", "a", "b" },
+      { "use it as: perigee services [NAME]", "services", "a", "b" },
       { "did you mean get?", "gte" },
       { "did you mean remove?", "help", "remov" },
       { "see perigee help", "somethingelse" },

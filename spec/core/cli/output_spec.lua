@@ -39,6 +39,15 @@ describe("output", function()
     end
   end)
 
+  it("sets members until one fails", function()
+    local object = C.peri_cli_json_with(C.peri_json_object(), "a", C.peri_json_integer(1))
+    object = C.peri_cli_json_with(object, "b", C.peri_json_string(cffi.slice("x")))
+    assert.equal('{"a":1,"b":"x"}', dump(object))
+    assert.is_true(C.peri_cli_json_with(C.peri_json_object(), "a", nil) == nil)
+    assert.is_true(C.peri_cli_json_with(nil, "a", C.peri_json_integer(1)) == nil)
+    assert.is_true(C.peri_cli_json_with(nil, "a", nil) == nil)
+  end)
+
   it("reads labels as metrics write them", function()
     for labels, expected in pairs({
       [""] = "{}",
