@@ -35,16 +35,19 @@ static void displaced(struct peri_entry *entry) {
   unsigned most = overwritten ? AT_ONCE_OVERWRITTEN : AT_ONCE_DELETED;
   entry->retry.due_ns =
       entry->put_backs > most ? now + (uint64_t)CONFLICT_MS * MS_NS : 0;
-  snprintf(entry->retry.text, sizeof(entry->retry.text),
-           overwritten ? "overwritten by lease %016" PRIx64
-                       : "deleted by somebody (lease %" PRIx64 ")",
-           (uint64_t)entry->holder);
+  if (overwritten) {
+    snprintf(entry->retry.text, sizeof(entry->retry.text),
+             "overwritten by lease %016" PRIx64, (uint64_t)entry->holder);
+  } else {
+    snprintf(entry->retry.text, sizeof(entry->retry.text),
+             "deleted by somebody else");
+  }
   if (registrar->conflicts != NULL) {
     peri_metric_add(registrar->conflicts, 1);
   }
   if (peri_log_gate_open(&registrar->conflict_gate, now, 10000, &suppressed)) {
     peri_log(PERI_LOG_WARN, "registry",
-             "%s at %s was %s, putting it back%s (%" PRIu64
+             "%.200s at %s was %s, putting it back%s (%" PRIu64
              " more since the last line)",
              entry->service, entry->address, entry->retry.text,
              entry->retry.due_ns > 0 ? " in 5 s" : "", suppressed);
@@ -86,8 +89,9 @@ static void cancel(struct peri_entry *entry) {
 
 static void put_failed(struct peri_entry *entry,
                        const struct peri_etcd_error *error) {
-  bool permanent = peri_registrar_failed(entry->registrar, &entry->retry,
-                                         peri_entry_key(entry).ptr, error);
+  bool permanent =
+      peri_registrar_failed(entry->registrar, &entry->retry, "putting ",
+                            peri_entry_key(entry).ptr, error);
   if (permanent) {
     entry->under = entry->before;
   } else if (error != NULL && error->kind == PERI_ETCD_NO_LEASE) {
@@ -152,8 +156,9 @@ static void delete_done(void *ctx, const struct peri_etcd_error *error,
     // Not ours is as good as gone.
     peri_entry_gone(entry, result->revision);
   } else {
-    entry->refused = peri_registrar_failed(entry->registrar, &entry->retry,
-                                           peri_entry_key(entry).ptr, error);
+    entry->refused =
+        peri_registrar_failed(entry->registrar, &entry->retry, "taking out ",
+                              peri_entry_key(entry).ptr, error);
   }
 }
 
@@ -180,8 +185,8 @@ static void take_out(struct peri_entry *entry) {
       peri_etcd_txn(registrar->etcd, &txn, delete_done, entry, &entry->call);
   if (rc < 0) {
     ended(entry);
-    peri_registrar_failed(registrar, &entry->retry, peri_entry_key(entry).ptr,
-                          NULL);
+    peri_registrar_failed(registrar, &entry->retry, "taking out ",
+                          peri_entry_key(entry).ptr, NULL);
   }
 }
 

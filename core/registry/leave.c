@@ -24,7 +24,7 @@ static void batch_done(void *ctx, const struct peri_etcd_error *error,
     peri_retry_reset(&registrar->batch_retry);
   } else {
     permanent = peri_registrar_failed(registrar, &registrar->batch_retry,
-                                      "taking records out", error);
+                                      "taking records out", "", error);
   }
   struct peri_list *head = &registrar->entries;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
@@ -132,7 +132,7 @@ static void revoked(void *ctx, const struct peri_etcd_error *error) {
     }
     settle(&registrar->revoking, 0);
   } else if (peri_registrar_failed(registrar, &registrar->revoke_retry,
-                                   "revoking the lease", error)) {
+                                   "revoking the lease", "", error)) {
     settle(&registrar->revoking, peri_registrar_code(error->kind));
   }
   peri_registrar_wake(registrar);
@@ -146,7 +146,7 @@ static void ask_revoke(struct peri_registrar *registrar, int64_t id) {
                                   &registrar->revoke);
   if (rc < 0) {
     peri_registrar_failed(registrar, &registrar->revoke_retry,
-                          "revoking the lease", NULL);
+                          "revoking the lease", "", NULL);
   }
 }
 

@@ -132,6 +132,7 @@ static void count_failure(struct peri_registrar *registrar, int kind) {
 
 bool peri_registrar_failed(struct peri_registrar *registrar,
                            struct peri_retry *retry, const char *what,
+                           const char *key,
                            const struct peri_etcd_error *error) {
   struct peri_etcd_error memory = {.kind = PERI_ETCD_BUSY,
                                    .text = "out of memory"};
@@ -150,8 +151,8 @@ bool peri_registrar_failed(struct peri_registrar *registrar,
   if (peri_log_gate_open(&registrar->gates[kind], now, LOG_EVERY_MS,
                          &suppressed)) {
     peri_log(PERI_LOG_WARN, "registry",
-             "%s failed: %s (%s, %" PRIu64 " more since the last line)", what,
-             error->text, peri_etcd_kind_name(kind), suppressed);
+             "%s%.200s failed: %s (%s, %" PRIu64 " more since the last line)",
+             what, key, error->text, peri_etcd_kind_name(kind), suppressed);
   }
   return peri_retry_blocked(retry);
 }
@@ -181,7 +182,7 @@ static void show(struct peri_registrar *registrar) {
       peri_log_gate_open(&registrar->complete_gate, peri_clock_mono_ns(),
                          LOG_EVERY_MS, &suppressed)) {
     peri_log(PERI_LOG_INFO, "registry",
-             "registered: %zu services under lease %016" PRIx64, placed,
+             "registered %zu under lease %016" PRIx64, placed,
              (uint64_t)registrar->lease);
   }
   registrar->complete = complete;

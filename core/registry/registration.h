@@ -7,6 +7,8 @@
 struct peri_etcd;
 struct peri_metrics;
 
+struct peri_entry;
+
 /// This sidecar's own records under one lease: puts them, keeps the lease
 /// alive, puts them back when they or the lease are lost, takes them out.
 /// Never gives up. One thread, the session's loop.
@@ -21,6 +23,8 @@ struct peri_registrar_options {
   /// outage: waits a random time up to clamp(fleet / 800 s, 0.2, 15), which
   /// leaves a fleet of 1,000 time enough within 2 s. May be NULL.
   size_t (*fleet)(void *ctx);
+  /// The state of an entry changed; may remove it. May be NULL.
+  void (*changed)(void *ctx, struct peri_entry *entry);
   void *ctx;
 };
 
@@ -37,9 +41,6 @@ enum peri_entry_state {
   PERI_ENTRY_BLOCKED = 3  // a permanent error (denied, no space, too large):
                           // tried again every 5 s
 };
-
-/// One service that is to be registered.
-struct peri_entry;
 
 /// Adds a record (copied) that is put as soon as `on` is set and a lease is
 /// there. While an entry of the same key is being removed, the new one waits

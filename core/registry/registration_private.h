@@ -135,10 +135,11 @@ uint64_t peri_registrar_random_ms(struct peri_registrar *registrar,
                                   uint64_t most_ms);
 /// Calls the step functions in the next turn of the loop.
 void peri_registrar_wake(struct peri_registrar *registrar);
-/// Notes a failure (error NULL: out of memory) of `what`: counts and logs it,
-/// and says when to try again. Returns whether it is permanent.
+/// Notes a failure (error NULL: out of memory) of `what` with `key`: counts and
+/// logs it, and says when to try again. Returns whether it is permanent.
 bool peri_registrar_failed(struct peri_registrar *registrar,
                            struct peri_retry *retry, const char *what,
+                           const char *key,
                            const struct peri_etcd_error *error);
 /// Ends a pause that was made for a failure that may be over, within
 /// `window_ms`.

@@ -30,7 +30,7 @@ static void trouble(void *ctx, const struct peri_etcd_error *error) {
   }
   registrar->keep_kind = error->kind;
   struct peri_retry unused = {0};
-  peri_registrar_failed(registrar, &unused, "renewing the lease", error);
+  peri_registrar_failed(registrar, &unused, "renewing the lease", "", error);
 }
 
 static void lost(void *ctx) {
@@ -76,7 +76,7 @@ static void keep(struct peri_registrar *registrar) {
                                 &events, registrar, &registrar->kept);
   if (rc < 0) {
     registrar->unsure = true;
-    peri_registrar_failed(registrar, &registrar->retry, "keeping a lease",
+    peri_registrar_failed(registrar, &registrar->retry, "keeping a lease", "",
                           NULL);
     return;
   }
@@ -102,7 +102,7 @@ static void granted(void *ctx, const struct peri_etcd_error *error,
     keep(registrar);
   } else {
     registrar->unsure = true;
-    peri_registrar_failed(registrar, &registrar->retry, "granting a lease",
+    peri_registrar_failed(registrar, &registrar->retry, "granting a lease", "",
                           error);
   }
   peri_registrar_wake(registrar);
@@ -120,7 +120,7 @@ static void ask(struct peri_registrar *registrar, uint64_t now_ns) {
                                  &registrar->grant);
   if (rc < 0) {
     registrar->grant = NULL;
-    peri_registrar_failed(registrar, &registrar->retry, "granting a lease",
+    peri_registrar_failed(registrar, &registrar->retry, "granting a lease", "",
                           NULL);
   }
 }

@@ -1,0 +1,152 @@
+local S = require("spec.core.registry.registrar_support")
+local C, ffi, proc, etcd = S.C, S.ffi, S.proc, S.etcd
+
+describe("registry/leave", function()
+  local cluster
+  setup(function()
+    cluster = etcd.start({ fast = true })
+  end)
+  teardown(function()
+    etcd.stop_all()
+  end)
+  after_each(function()
+    cluster:thaw()
+    S.close_all()
+    cluster:ctl("del", "--prefix", "")
+    for _, lease in ipairs(cluster:leases()) do
+      cluster:try("lease", "revoke", lease)
+    end
+  end)
+
+  local function register(registrar, count)
+    local entries = {}
+    for i = 1, count do
+      entries[i] = assert(registrar:add("Shop", "10.0.0.7:" .. i))
+    end
+    for i = 1, count do
+      registrar:await_state(entries[i], S.REGISTERED)
+    end
+    return entries
+  end
+
+  it("takes everything out, then revokes the lease", function()
+    local registrar = S.new(cluster.endpoints)
+    local entries = register(registrar, 150)
+    assert.equal(0, (S.await(registrar:leave(2000))))
+    assert.same({}, (cluster:read("Shop/")))
+    assert.equal(S.OUT, S.state(entries[1]))
+    assert.equal(1, #cluster:leases())
+    assert.equal(0, (S.await(registrar:revoke(2000))))
+    assert.equal(0, #cluster:leases())
+    assert.is_true(registrar:lease() == 0)
+  end)
+
+  it("leaves what is not ours any more, and takes out the rest", function()
+    local registrar = S.new(cluster.endpoints)
+    register(registrar, 5)
+    cluster:ctl("put", "Shop/10.0.0.7:3", "another")
+    assert.equal(0, (S.await(registrar:leave(2000))))
+    local left, count = cluster:read("Shop/")
+    assert.equal(1, count)
+    assert.equal("another", left["Shop/10.0.0.7:3"].value)
+  end)
+
+  it("has nothing to take out when nothing was registered", function()
+    local registrar = S.new(cluster.endpoints)
+    registrar:add("Shop", "10.0.0.7:1", false)
+    local left = registrar:leave(2000)
+    assert.equal(0, left.count)
+    assert.equal(0, (S.await(left)))
+    assert.equal(0, (S.await(registrar:revoke(2000))))
+  end)
+
+  it("registers nothing any more", function()
+    local registrar = S.new(cluster.endpoints)
+    local entry = register(registrar, 1)[1]
+    assert.equal(0, (S.await(registrar:leave(2000))))
+    assert.same({ nil, C.PERI_ECLOSED }, { registrar:add("Shop", "10.0.0.7:9") })
+    C.peri_entry_switch(entry, false)
+    C.peri_entry_switch(entry, true)
+    C.peri_registrar_hurry(registrar.ptr[0])
+    C.peri_registrar_regressed(registrar.ptr[0])
+    proc.watch(200)
+    assert.same({}, (cluster:read("Shop/")))
+  end)
+
+  it("ends at its limit when etcd is frozen, and so does the revocation", function()
+    local registrar = S.new(cluster.endpoints, { ttl = 30 })
+    register(registrar, 3)
+    cluster:freeze()
+    local code, ms = S.await(registrar:leave(600))
+    assert.equal(C.PERI_ETIMEOUT, code)
+    assert.is_true(ms >= 590 and ms < 700 * proc.patience, ms)
+    code, ms = S.await(registrar:revoke(300))
+    assert.equal(C.PERI_ETIMEOUT, code)
+    assert.is_true(ms >= 290 and ms < 400 * proc.patience, ms)
+  end)
+
+  it("ends at its limit when etcd is gone", function()
+    local registrar = S.new(cluster.endpoints, { ttl = 30 })
+    register(registrar, 3)
+    cluster:kill()
+    local code, ms = S.await(registrar:leave(600))
+    cluster:restart()
+    assert.equal(C.PERI_ETIMEOUT, code)
+    assert.is_true(ms < 700 * proc.patience, ms)
+    -- It goes on trying, limit or not.
+    proc.await("the records to go", 5000, function()
+      return next((cluster:read("Shop/"))) == nil
+    end)
+  end)
+
+  it("takes out what a Put under way may have put", function()
+    local registrar = S.new(cluster.endpoints, { ttl = 30 })
+    register(registrar, 1)
+    cluster:freeze()
+    for i = 2, 10 do
+      assert(registrar:add("Shop", "10.0.0.7:" .. i))
+    end
+    proc.watch(100)
+    local left = registrar:leave(8000)
+    proc.watch(300)
+    cluster:thaw()
+    assert.equal(0, (S.await(left, 8000)))
+    proc.watch(200)
+    assert.same({}, (cluster:read("Shop/")))
+    assert.equal(0, (S.await(registrar:revoke(2000))))
+    assert.equal(0, #cluster:leases())
+  end)
+
+  it("revokes the lease of a grant that was not heard of", function()
+    local registrar = S.new(cluster.endpoints, { ttl = 30 })
+    cluster:freeze()
+    assert(registrar:add("Shop", "10.0.0.7:1"))
+    proc.watch(100)
+    local revoked = registrar:revoke(8000)
+    proc.watch(300)
+    cluster:thaw()
+    assert.equal(0, (S.await(revoked, 8000)))
+    proc.watch(200)
+    assert.equal(0, #cluster:leases())
+  end)
+
+  it("bears that the registrar is freed from within its callback", function()
+    local registrar = S.new(cluster.endpoints)
+    register(registrar, 3)
+    local freeing = ffi.new("struct peri_shim_freeing", { registrar = registrar.ptr[0] })
+    C.peri_registrar_leave(registrar.ptr[0], 2000, C.peri_shim_outcome_free, freeing)
+    registrar.ptr[0] = nil
+    S.await(freeing.outcome)
+    proc.watch(50)
+    assert.equal(1, freeing.outcome.count)
+  end)
+
+  it("is said once", function()
+    local registrar = S.new(cluster.endpoints)
+    register(registrar, 2)
+    local left = registrar:leave(300)
+    S.await(left)
+    proc.watch(500)
+    assert.equal(1, left.count)
+  end)
+end)

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "base/types.h"
+
+/// How often something ended, and how the last time.
+struct peri_shim_outcome {
+  int count;
+  int error;
+};
+
+/// For every `done` that says an error. `ctx` is a struct peri_shim_outcome.
+void peri_shim_outcome_note(void *ctx, int error);
+/// For `closed`. `ctx` is a struct peri_shim_outcome.
+void peri_shim_outcome_closed(void *ctx);
+/// A fleet of as many as `ctx` points to (size_t).
+size_t peri_shim_fleet(void *ctx);
+/// Counts entries. `ctx` is a struct peri_shim_outcome.
+struct peri_entry;
+void peri_shim_entry_count(void *ctx, struct peri_entry *entry);
+
+/// For `done`: frees the registrar from within it.
+struct peri_registrar;
+struct peri_shim_freeing {
+  struct peri_registrar *registrar;
+  struct peri_shim_outcome outcome;
+};
+void peri_shim_outcome_free(void *ctx, int error);
