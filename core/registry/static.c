@@ -8,7 +8,7 @@
 #include "model/peers.h"
 #include "model/snapshot.h"
 
-struct peri_registry {
+struct peri_static {
   struct peri_snapshot *snapshot;
   char *self_address;
   void (*publish)(void *ctx, struct peri_snapshot *snapshot);
@@ -82,61 +82,59 @@ static bool same(const struct peri_snapshot *a, const struct peri_snapshot *b) {
   return true;
 }
 
-int peri_registry_new(const struct peri_registry_options *options,
-                      struct peri_registry **ret_registry,
-                      struct peri_problem *ret_problem) {
-  struct peri_registry *registry = calloc(1, sizeof(*registry));
-  if (registry == NULL) {
+int peri_static_new(const struct peri_static_options *options,
+                    struct peri_static **ret_static,
+                    struct peri_problem *ret_problem) {
+  struct peri_static *source = calloc(1, sizeof(*source));
+  if (source == NULL) {
     return peri_problem_set(ret_problem, PERI_ENOMEM, "out of memory");
   }
-  registry->publish = options->publish;
-  registry->ctx = options->ctx;
-  registry->self_address = peri_slice_dup(options->self_address);
-  int rc = registry->self_address == NULL
+  source->publish = options->publish;
+  source->ctx = options->ctx;
+  source->self_address = peri_slice_dup(options->self_address);
+  int rc = source->self_address == NULL
                ? peri_problem_set(ret_problem, PERI_ENOMEM, "out of memory")
                : make_snapshot(options->config, options->self_address, 1,
-                               &registry->snapshot, ret_problem);
+                               &source->snapshot, ret_problem);
   if (rc < 0) {
-    peri_registry_free(registry);
+    peri_static_free(source);
     return rc;
   }
-  registry->publish(registry->ctx, registry->snapshot);
-  *ret_registry = registry;
+  source->publish(source->ctx, source->snapshot);
+  *ret_static = source;
   return 0;
 }
 
-int peri_registry_update(struct peri_registry *registry,
-                         struct peri_config *config,
-                         struct peri_problem *ret_problem) {
+int peri_static_update(struct peri_static *source, struct peri_config *config,
+                       struct peri_problem *ret_problem) {
   struct peri_snapshot *next = NULL;
-  uint64_t version = peri_snapshot_version(registry->snapshot) + 1;
-  int rc = make_snapshot(config, peri_slice_of(registry->self_address), version,
+  uint64_t version = peri_snapshot_version(source->snapshot) + 1;
+  int rc = make_snapshot(config, peri_slice_of(source->self_address), version,
                          &next, ret_problem);
   if (rc < 0) {
     return rc;
   }
-  if (same(registry->snapshot, next)) {
+  if (same(source->snapshot, next)) {
     peri_snapshot_unref(next);
     return 0;
   }
-  peri_snapshot_unref(registry->snapshot);
-  registry->snapshot = next;
-  registry->publish(registry->ctx, next);
+  peri_snapshot_unref(source->snapshot);
+  source->snapshot = next;
+  source->publish(source->ctx, next);
   return 0;
 }
 
-struct peri_snapshot *peri_registry_snapshot(
-    const struct peri_registry *registry) {
-  return registry->snapshot;
+struct peri_snapshot *peri_static_snapshot(const struct peri_static *source) {
+  return source->snapshot;
 }
 
-void peri_registry_free(struct peri_registry *registry) {
-  if (registry == NULL) {
+void peri_static_free(struct peri_static *source) {
+  if (source == NULL) {
     return;
   }
-  if (registry->snapshot != NULL) {
-    peri_snapshot_unref(registry->snapshot);
+  if (source->snapshot != NULL) {
+    peri_snapshot_unref(source->snapshot);
   }
-  free(registry->self_address);
-  free(registry);
+  free(source->self_address);
+  free(source);
 }

@@ -12,15 +12,15 @@ static void publish(void *ctx, struct peri_snapshot *snapshot) {
 int peri_static_probe_new(struct peri_static_probe *probe,
                           struct peri_config *config,
                           struct peri_slice self_address,
-                          struct peri_registry **ret_registry,
+                          struct peri_static **ret_static,
                           struct peri_problem *ret_problem) {
-  struct peri_registry_options options = {
+  struct peri_static_options options = {
       .config = config,
       .self_address = self_address,
       .publish = publish,
       .ctx = probe,
   };
-  return peri_registry_new(&options, ret_registry, ret_problem);
+  return peri_static_new(&options, ret_static, ret_problem);
 }
 
 void peri_static_probe_done(struct peri_static_probe *probe) {

@@ -12,6 +12,6 @@ struct peri_static_probe {
 int peri_static_probe_new(struct peri_static_probe *probe,
                           struct peri_config *config,
                           struct peri_slice self_address,
-                          struct peri_registry **ret_registry,
+                          struct peri_static **ret_static,
                           struct peri_problem *ret_problem);
 void peri_static_probe_done(struct peri_static_probe *probe);

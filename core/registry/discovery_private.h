@@ -1,0 +1,67 @@
+#pragma once
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "registry/directory.h"
+#include "registry/discovery.h"
+#include "registry/suspects.h"
+
+struct peri_etcd_call;
+struct peri_etcd_kv;
+struct peri_etcd_scan;
+struct peri_etcd_watch;
+struct peri_metric;
+struct peri_timer;
+
+enum { PERI_DISCOVERY_LOG_MS = 10000, PERI_DISCOVERY_PREFIX_BYTES = 4096 };
+
+struct peri_discovery {
+  struct peri_discovery_options options;
+  char *service;
+  char *prefix;  // "<prefix><service>/"
+  char *self;
+  struct peri_directory *directory;
+  struct peri_suspects *suspects;
+  struct peri_peers *peers;
+  struct peri_timer *tick;   // for suspects whose time is over
+  struct peri_timer *retry;  // of reading
+  struct peri_etcd_scan *scan;
+  struct peri_etcd_watch *watch;
+  bool known;         // read once
+  bool regressed;     // the next reading is of a store that lost its data
+  bool serializable;  // the reading under way
+  unsigned failures;  // readings in a row
+  int64_t revision;   // of what is known
+  uint64_t current_ns;
+  uint64_t stale_since_ns;  // 0 while the watch is live
+  struct peri_timer *audit;
+  struct peri_etcd_call *audit_call;
+  bool suspicious;  // the last audit differed: look again before reading
+  struct peri_log_gate bad_record;
+  uint64_t random;
+};
+
+/// Reads the whole range, unless that is under way.
+void peri_discovery_read(struct peri_discovery *discovery);
+/// Reads again after a pause that grows.
+void peri_discovery_retry(struct peri_discovery *discovery);
+/// The directory was changed: suspects, timers and the owner follow.
+void peri_discovery_touched(struct peri_discovery *discovery);
+void peri_discovery_put(struct peri_discovery *discovery,
+                        const struct peri_etcd_kv *kv, uint64_t now_ns);
+void peri_discovery_trouble(struct peri_discovery *discovery,
+                            const struct peri_etcd_error *error);
+/// A number below `below`.
+uint64_t peri_discovery_random(struct peri_discovery *discovery,
+                               uint64_t below);
+
+/// discovery_watch.c: starts the watch after the revision that is known.
+int peri_discovery_watch(struct peri_discovery *discovery);
+
+/// discovery_audit.c
+int peri_discovery_audit_new(struct peri_discovery *discovery);
+void peri_discovery_audit_free(struct peri_discovery *discovery);
+void peri_discovery_audit_start(struct peri_discovery *discovery);
+/// Counts a reading that something made necessary.
+void peri_discovery_count_resync(struct peri_discovery *discovery,
+                                 const char *reason);

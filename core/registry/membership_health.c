@@ -1,0 +1,93 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/slice.h"
+#include "etcd/session.h"
+#include "loop/timer.h"
+#include "registry/catalog.h"
+#include "registry/membership_private.h"
+#include "registry/registration.h"
+#include "registry/status.h"
+
+enum { PULSE_MS = 1000, LOG_EVERY_MS = 10000 };
+
+static void say(struct peri_membership *membership,
+                const struct peri_etcd_error *error) {
+  uint64_t suppressed = 0;
+  if (peri_log_gate_open(&membership->gates[error->kind], peri_clock_mono_ns(),
+                         LOG_EVERY_MS, &suppressed)) {
+    peri_log(PERI_LOG_WARN, "registry",
+             "etcd: %s: %s; going on with what was last known (%llu more "
+             "since the last line)",
+             peri_etcd_kind_name(error->kind), error->text,
+             (unsigned long long)suppressed);
+    membership->well = false;
+  }
+}
+
+void peri_membership_trouble(struct peri_membership *membership,
+                             const struct peri_etcd_error *error) {
+  int before = membership->trouble.kind;
+  int now = error != NULL ? error->kind : PERI_ETCD_OK;
+  if (before != now && before != PERI_ETCD_OK) {
+    peri_metric_set(membership->troubles[before], 0);
+  }
+  if (error != NULL) {
+    membership->trouble = *error;
+    peri_metric_set(membership->troubles[now], 1);
+    say(membership, error);
+    return;
+  }
+  membership->trouble.kind = PERI_ETCD_OK;
+  membership->trouble.text[0] = '\0';
+  if (!membership->well) {
+    membership->well = true;
+    peri_log(PERI_LOG_INFO, "registry", "etcd: in touch");
+  }
+}
+
+static void on_pulse(void *ctx) {
+  struct peri_membership *membership = ctx;
+  int64_t stale = 0, revision = 0;
+  for (size_t i = 0; i < peri_catalog_count(membership->catalog); i++) {
+    struct peri_service_status status;
+    peri_catalog_status(membership->catalog, i, &status);
+    stale += status.state != PERI_SERVICE_LIVE;
+    revision = status.revision > revision ? status.revision : revision;
+  }
+  int64_t left_ms = peri_registrar_remaining_ms(membership->registrar);
+  peri_metric_set(membership->stale, stale);
+  peri_metric_set(membership->revision, revision);
+  peri_metric_set(membership->lease, left_ms > 0 ? left_ms / 1000 : 0);
+}
+
+int peri_membership_health_new(struct peri_membership *membership) {
+  struct peri_metrics *metrics = membership->options.metrics;
+  for (int kind = 1; kind < PERI_ETCD_KINDS; kind++) {
+    char labels[64] = "";
+    peri_metrics_label(labels, sizeof(labels), "kind",
+                       peri_slice_of(peri_etcd_kind_name(kind)));
+    membership->troubles[kind] = peri_metrics_gauge(
+        metrics, "perigee_etcd_trouble",
+        "1 for what keeps etcd from being asked now.", labels);
+  }
+  membership->stale =
+      peri_metrics_gauge(metrics, "perigee_services_stale",
+                         "Services whose endpoints are last known rather than "
+                         "current.",
+                         NULL);
+  membership->revision =
+      peri_metrics_gauge(metrics, "perigee_etcd_revision",
+                         "The newest revision of etcd that was applied.", NULL);
+  membership->lease =
+      peri_metrics_gauge(metrics, "perigee_lease_remaining_seconds",
+                         "What is left of the lease for certain.", NULL);
+  int rc = peri_timer_new(membership->options.loop, on_pulse, membership,
+                          &membership->pulse);
+  if (rc == 0) {
+    peri_timer_start(membership->pulse, PULSE_MS, PULSE_MS);
+  }
+  return rc;
+}
