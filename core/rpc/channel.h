@@ -36,5 +36,5 @@ int peri_rpc_channel_new(const struct peri_rpc_channel_options *options,
                          struct peri_rpc_channel **ret_channel,
                          struct peri_problem *ret_problem);
 
-/// Closes it; no call may be under way. NULL is fine.
+/// Closes it; no call may be under way but such as are cancelled. NULL is fine.
 void peri_rpc_channel_free(struct peri_rpc_channel *channel);

@@ -56,6 +56,8 @@ int peri_rpc_unary_start(struct peri_rpc_client *client,
   peri_list_push(&client->unaries, &unary->node);
   int rc = peri_rpc_exchange_start(&unary->exchange, channel, client->queue,
                                    request, &unary->op);
+  // The channel may be freed while a cancelled call is still ending.
+  unary->exchange.grpc = &client->grpc;
   if (rc < 0) {
     free_unary(unary);
     return rc;
