@@ -1,0 +1,96 @@
+local discovery = require("spec.support.discovery")
+local etcd = require("spec.support.etcd")
+local proc = require("spec.support.proc")
+
+local either = discovery.either
+
+describe("when the leader of three", function()
+  local cluster, car
+
+  setup(function()
+    discovery.setup()
+  end)
+
+  before_each(function()
+    cluster = etcd.start({ members = 3 })
+    car = discovery.start({ endpoints = cluster.endpoints, ttl = "5s" })
+    discovery.await_key(cluster, "GroupCache/" .. car.address)
+  end)
+
+  after_each(function()
+    proc.destroy_all()
+    etcd.stop_all()
+  end)
+
+  teardown(function()
+    discovery.teardown()
+  end)
+
+  --- The worst gap between renewals while `ms` pass, from what remains of the lease: a renewal
+  --- restores all of it.
+  local function worst_gap(ms)
+    local stop, least = discovery.now() + ms, math.huge
+    while discovery.now() < stop do
+      least = math.min(least, car:services().lease_remaining_ms)
+      proc.watch(20)
+    end
+    return 5000 - least
+  end
+
+  it("freezes, a registration of 5 s survives", function()
+    local key = "GroupCache/" .. car.address
+    local before = discovery.await_key(cluster, key)
+    local worst = 0
+    for run = 1, either(20, 2) do
+      local leader = cluster:leader()
+      cluster:freeze(leader)
+      worst = math.max(worst, worst_gap(8000))
+      local after = cluster:read(key)[key]
+      assert.truthy(after, "the registration was lost in run " .. run)
+      assert.equal(before.lease, after.lease)
+      assert.equal(before.mod_revision, after.mod_revision)
+      cluster:thaw(leader)
+      cluster:await_healthy()
+      car:await_state("live", 3000)
+    end
+    assert.truthy(worst <= 2500, ("worst gap between renewals: %d ms"):format(worst))
+  end)
+
+  it("is killed, a registration in flight succeeds or fails for certain within 2 s", function()
+    local application = discovery.listener()
+    for run = 1, either(10, 2) do
+      local leader = cluster:leader()
+      local service = "orders" .. run
+      cluster:kill(leader)
+      local answer = car:register(service, application.address, "none")
+      assert.truthy(answer.millis <= 2100, answer.millis)
+      local key = service .. "/" .. car.address
+      if answer.code == "OK" then
+        assert.truthy(cluster:read(key)[key])
+      end
+      -- It goes on trying in any case.
+      discovery.await_key(cluster, key, 3000)
+      cluster:restart(leader)
+    end
+    discovery.until_true("one lease", 10000, function()
+      return #cluster:leases() == 1
+    end)
+    application.close()
+  end)
+
+  it("hands over, nothing happens", function()
+    local key = "GroupCache/" .. car.address
+    local before = discovery.await_key(cluster, key)
+    local leader = cluster:leader()
+    local other = leader % 3 + 1
+    local hex = cluster:ctl("member", "list"):match("\n?(%x+), started, m" .. other)
+    proc.run(etcd.ctl_binary, { "--endpoints", cluster.endpoints[leader], "move-leader", hex }, { env = { ETCDCTL_API = "3" } })
+    discovery.until_true("another leader", 5000, function()
+      return cluster:leader() == other
+    end)
+    proc.watch(6000)
+    local after = cluster:read(key)[key]
+    assert.equal(before.lease, after.lease)
+    assert.equal(before.mod_revision, after.mod_revision)
+  end)
+end)
