@@ -156,6 +156,8 @@ describe("questions to the registry", function()
     run()
     C.shim_ask_close_control(shim)
     C.peri_ask_want(shim.ask, cffi.slice("orders"))
+    ask("SERVICES", "")
+    answered("UNAVAILABLE", "this sidecar is stopping")
   end)
 end)
 

@@ -41,7 +41,8 @@ describe("a registry of kind etcd", function()
   end)
 
   it("has defaults", function()
-    local etcd = support.build(registry("endpoints = { '127.0.0.1:2379' }")).etcd
+    local config = support.build(registry("endpoints = { '127.0.0.1:2379' }"))
+    local etcd = config.etcd
     assert.equal(1, tonumber(etcd.endpoint_count))
     assert.equal("127.0.0.1:2379", text(etcd.endpoints[0]))
     assert.equal(10, etcd.ttl_s)
@@ -49,7 +50,7 @@ describe("a registry of kind etcd", function()
     assert.equal(2000, tonumber(etcd.timeout_ms))
     assert.equal(1000, tonumber(etcd.propagation_ms))
     for _, key in ipairs({ "user", "password", "ca", "certificate", "key", "server_name" }) do
-      assert.is_nil(text(etcd[key]), key)
+      assert.is_nil(text(config.etcd[key]), key)
     end
   end)
 
@@ -77,10 +78,11 @@ describe("a registry of kind etcd", function()
   end)
 
   it("takes certificates and keys as texts", function()
-    local etcd = support.build(with(("ca = %q, certificate = %q, key = %q"):format(CERTIFICATE, CERTIFICATE, KEY))).etcd
-    assert.equal(CERTIFICATE, text(etcd.ca))
-    assert.equal(KEY, text(etcd.key))
-    assert.equal("", text(support.build(with("prefix = ''")).etcd.prefix))
+    local config = support.build(with(("ca = %q, certificate = %q, key = %q"):format(CERTIFICATE, CERTIFICATE, KEY)))
+    assert.equal(CERTIFICATE, text(config.etcd.ca))
+    assert.equal(KEY, text(config.etcd.key))
+    config = support.build(with("prefix = ''"))
+    assert.equal("", text(config.etcd.prefix))
   end)
 
   it("checks endpoints", function()
@@ -99,7 +101,8 @@ describe("a registry of kind etcd", function()
     }) do
       support.fails(registry(fields), "configuration:1: registry.endpoints" .. words)
     end
-    assert.equal("unix:/run/etcd", text(support.build(registry("endpoints = 'unix:/run/etcd'")).etcd.endpoints[0]))
+    local config = support.build(registry("endpoints = 'unix:/run/etcd'"))
+    assert.equal("unix:/run/etcd", text(config.etcd.endpoints[0]))
   end)
 
   it("checks times", function()
@@ -127,7 +130,8 @@ describe("a registry of kind etcd", function()
       "configuration:1: registry.ca" .. words
     )
     support.fails(registry("endpoints = 'h:1', server_name = 'x'"), "configuration:1: registry.server_name" .. words)
-    assert.equal("x", text(support.build(registry(("endpoints = 'h:1', server_name = 'x', ca = %q"):format(CERTIFICATE))).etcd.server_name))
+    local config = support.build(registry(("endpoints = 'h:1', server_name = 'x', ca = %q"):format(CERTIFICATE)))
+    assert.equal("x", text(config.etcd.server_name))
   end)
 
   it("says which file is wrong, and nothing of what is in it", function()
