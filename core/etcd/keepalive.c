@@ -11,9 +11,9 @@ enum {
   HEDGE_MS = 300,       // an answer that takes longer is late
   HEDGE_LEAST_MS = 50,  // also for the shortest lease
   ROUND_TRIPS = 4,      // so many usual round trips are not late yet
-  OFTEN_MS = 500,       // leases are not asked for more often, unless TTL/4 is
+  OFTEN_MS = 400,       // leases are not asked for more often, unless TTL/4 is
   HASTY_TRIES = 20,   // attempts before the pace slows down: an election's time
-  LANES_MOST = 6,     // streams at once while no answer comes
+  LANES_MOST = 8,     // streams at once while no answer comes
   REFUSED_MS = 5000,  // until a member is asked again that said "never"
   SHORT_OF_MS = 100   // until the next attempt when memory was short
 };
@@ -22,10 +22,10 @@ static const uint64_t NS_PER_MS = 1000000;
 static const uint64_t NS_PER_S = 1000000000;
 
 /// A frozen leader is noticed only by asking, and an election takes up to two
-/// seconds more: asking every TTL/10 leaves time for both within TTL/2.
+/// seconds more: asking every TTL/12 leaves time for both within TTL/2.
 static uint64_t interval_ns(int64_t ttl_s) {
   uint64_t ttl_ns = (uint64_t)ttl_s * NS_PER_S;
-  uint64_t interval = ttl_ns / 10;
+  uint64_t interval = ttl_ns / 12;
   if (interval < OFTEN_MS * NS_PER_MS) {
     interval = OFTEN_MS * NS_PER_MS;
   }
@@ -226,6 +226,19 @@ static void arm(struct peri_etcd_keeper *keeper, uint64_t now,
   peri_timer_start(keeper->timer, (next - now + NS_PER_MS - 1) / NS_PER_MS, 0);
 }
 
+/// Asks on fresh lanes: on one at first, later on two at a time, since one of
+/// the members may be what all the others wait for.
+static int ask_elsewhere(struct peri_etcd_keeper *keeper, uint64_t now) {
+  int count =
+      keeper->tries >= 2 && peri_etcd_endpoint_count(keeper->etcd) > 2 ? 2 : 1;
+  int rc = 0;
+  for (int i = 0; rc == 0 && i < count; i++) {
+    struct peri_keep_lane *lane = open_lane(keeper, now);
+    rc = lane != NULL ? ask_due(keeper, lane, now) : PERI_ENOMEM;
+  }
+  return rc;
+}
+
 static void step(void *ctx) {
   struct peri_etcd_keeper *keeper = ctx;
   uint64_t now = peri_clock_mono_ns();
@@ -236,12 +249,13 @@ static void step(void *ctx) {
     if (lane != NULL && !lane->late && stalled(keeper, lane, now)) {
       give_up(keeper, lane, now);
     }
-    if (lane == NULL || lane->late) {
-      lane = now >= keeper->open_ns ? open_lane(keeper, now) : NULL;
+    int rc = 0;
+    if (lane != NULL && !lane->late) {
+      rc = ask_due(keeper, lane, now);
+    } else if (now >= keeper->open_ns) {
+      rc = ask_elsewhere(keeper, now);
     }
-    if (lane != NULL && ask_due(keeper, lane, now) < 0) {
-      least_ns = SHORT_OF_MS * NS_PER_MS;
-    }
+    least_ns = rc < 0 ? SHORT_OF_MS * NS_PER_MS : least_ns;
   }
   arm(keeper, now, least_ns);
 }

@@ -5,8 +5,8 @@
 
 struct peri_etcd;
 
-/// Keeps the leases of a session alive over one shared stream. Every TTL/10
-/// (at least 500 ms apart, but every TTL/4 at the latest) it asks; when the
+/// Keeps the leases of a session alive over one shared stream. Every TTL/12
+/// (at least 400 ms apart, but every TTL/4 at the latest) it asks; when the
 /// answer is late (300 ms, rising with the round trips seen but never above
 /// TTL/8), it asks another member over a stream of its own, and so on around
 /// the members, because a follower blocks while its leader hangs. The first
