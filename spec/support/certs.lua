@@ -21,7 +21,8 @@ function M.authority(folder, name)
   return authority
 end
 
---- A certificate for 127.0.0.1 that an authority signed. `options`: expired, name (of the subject).
+--- A certificate for 127.0.0.1 that an authority signed. `options`: expired, name (of the subject),
+--- alt (the names it is for).
 ---@return table with cert and key, paths
 function M.issue(authority, folder, name, options)
   options = options or {}
@@ -29,7 +30,8 @@ function M.issue(authority, folder, name, options)
   new_key(made.key)
   local request = ("%s/%s.csr"):format(folder, name)
   local extensions = ("%s/%s.ext"):format(folder, name)
-  proc.write(extensions, "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n")
+  local alt = options.alt or "IP:127.0.0.1,DNS:localhost"
+  proc.write(extensions, ("subjectAltName=%s\nextendedKeyUsage=serverAuth,clientAuth\n"):format(alt))
   openssl("req", "-new", "-key", made.key, "-subj", "/CN=" .. (options.name or name), "-out", request)
   local times = { "-days", "2" }
   if options.expired then

@@ -91,6 +91,7 @@ function M.start(options)
       return Car[name] or started[name]
     end,
   })
+  car.wanted = {}
   car.options, car.port, car.address = options, options.port, "127.0.0.1:" .. options.port
   return car
 end
@@ -121,9 +122,14 @@ function Car:own(service)
   end
 end
 
---- The endpoints of a service by address, and their number; nil when it is not known.
+--- The endpoints of a service by address, and their number; nil when it is not known. Asks to
+--- know it from now on.
 ---@return table<string, table>? peers, integer count
 function Car:peers(service)
+  if not self.wanted[service] then
+    self.wanted[service] = true
+    self:services(service)
+  end
   local run = self:cli("peers", "--json", service)
   if run.code ~= 0 then
     return nil, 0

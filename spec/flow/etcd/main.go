@@ -20,6 +20,10 @@ var verbs = map[string]func(args []string) error{
 	"app":      app,
 	"fill":     fill,
 	"churn":    churn,
+	"visible":  visible,
+	"see":      see,
+	"pulse":    pulse,
+	"flood":    flood,
 }
 
 var printing sync.Mutex
@@ -52,7 +56,7 @@ func obey(handle func(line []byte) (interface{}, error)) error {
 
 func main() {
 	if len(os.Args) < 2 || verbs[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: flow-etcd fake|proxy|app|resolve|register|fill|churn [flags]")
+		fmt.Fprintln(os.Stderr, "usage: flow-etcd VERB [flags]")
 		os.Exit(2)
 	}
 	if err := verbs[os.Args[1]](os.Args[2:]); err != nil {

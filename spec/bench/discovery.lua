@@ -1,0 +1,245 @@
+--- Discovery on real etcd processes: how soon a sidecar sees changes, registers again and
+--- notices silence, and what ten thousand endpoints cost. Run through spec/bench/run.
+local uv = require("luv")
+local discovery = require("spec.support.discovery")
+local etcd = require("spec.support.etcd")
+local proc = require("spec.support.proc")
+local tools = require("spec.support.etcdtools")
+
+local runs = tonumber(os.getenv("PERI_BENCH_RUNS") or "20")
+local many = tonumber(os.getenv("PERI_BENCH_ENDPOINTS") or "10000")
+
+discovery.setup()
+
+local function row(what, figure, goal)
+  print(("%-58s %22s   %s"):format(what, figure, goal))
+end
+
+local function real_us()
+  local seconds, micros = uv.gettimeofday()
+  return seconds * 1e6 + micros
+end
+
+--- Of a list that is sorted by this.
+local function of(list, part)
+  table.sort(list)
+  return list[math.max(1, math.ceil(part * #list))]
+end
+
+local function told(list, unit)
+  return ("%.0f / %.0f %s"):format(of(list, 0.5), of(list, 0.99), unit)
+end
+
+local function resident_kib(car)
+  local file = assert(io.open("/proc/" .. car.process.pid .. "/status"))
+  local text = file:read("*a")
+  file:close()
+  return tonumber(text:match("VmRSS:%s+(%d+)"))
+end
+
+local function address_of(endpoint)
+  return endpoint:match("//(.*)$") or endpoint
+end
+
+local function tool(verb, ...)
+  local started = tools.start(verb, ...)
+  started:await(verb .. " to be ready", function(line)
+    return line.ready
+  end)
+  return started
+end
+
+--- Tells a tool something; the answer is taken later by the function that this returns.
+local function begin(started, order)
+  local json = require("spec.support.json")
+  started:collect()
+  local want = #started.acks + 1
+  started.process:say(json.encode(order) .. "\n")
+  return function()
+    return proc.await("an answer of " .. started.process.name, 90000, function()
+      started:collect()
+      return started.acks[want]
+    end)
+  end
+end
+
+local function change_visible()
+  local cluster = etcd.start({})
+  discovery.put(cluster, "orders", "10.0.0.1:1")
+  local car = discovery.start({ endpoints = cluster.endpoints })
+  car:await_peers("orders", { "10.0.0.1:1" })
+  local measure = tools.start("visible", "-endpoints", cluster.endpoints[1], "-service", "orders", "-target", car.app, "-n", "1000")
+  local found = measure:await("the measure", function(line)
+    return line.from_request and line
+  end, 120000)
+  local request, answer = found.from_request, found.from_answer
+  row("a change in etcd visible to a worker, p50 / p99 / max", ("%.1f / %.1f / %.1f ms"):format(request.p50_us / 1e3, request.p99_us / 1e3, request.max_us / 1e3), "<= 20 ms p99")
+  row("  after etcd confirmed it to the writer", ("%.1f / %.1f / %.1f ms"):format(answer.p50_us / 1e3, answer.p99_us / 1e3, answer.max_us / 1e3), "")
+  car.process:destroy()
+  cluster:stop()
+end
+
+--- Milliseconds from when etcd answers again until the record is there under a lease that lives.
+local function back_after(cluster, car, break_it)
+  local key = "GroupCache/" .. car.address
+  local before = discovery.await_key(cluster, key, 10000)
+  local lost = break_it(cluster, key)
+  local began = discovery.now()
+  discovery.until_true("registration", 20000, function()
+    local found = cluster:read(key)[key]
+    return found and (not lost or found.lease ~= before.lease)
+  end)
+  local took = discovery.now() - began
+  car:await_state("live", 5000)
+  return took
+end
+
+local function registered_again()
+  local cluster = etcd.start({ fast = true })
+  -- A fleet of a thousand was seen before.
+  proc.run(tools.binary, { "fill", "-endpoints", cluster.endpoints[1], "-service", "fleet", "-count", "1000" })
+  local car = discovery.start({
+    endpoints = cluster.endpoints,
+    provides = '{ service = "fleet", address = "127.0.0.1:1", health = "none" }',
+  })
+  local wiped, away = {}, {}
+  for i = 1, runs do
+    wiped[i] = back_after(cluster, car, function()
+      cluster:wipe()
+      return true
+    end)
+  end
+  for i = 1, math.max(2, math.floor(runs / 4)) do
+    away[i] = back_after(cluster, car, function()
+      cluster:kill()
+      proc.watch(8000)
+      -- The key goes only with the next lease check, so it is taken away here.
+      cluster:restart()
+      for _, lease in ipairs(cluster:leases()) do
+        cluster:ctl("lease", "revoke", lease)
+      end
+      return true
+    end)
+  end
+  row(("registered again after a wipe, fleet of 1,000, p50 / p99 of %d"):format(#wiped), told(wiped, "ms"), "<= 2000 ms p99")
+  row(("registered again after 8 s away, lease lost, p50 / p99 of %d"):format(#away), told(away, "ms"), "<= 2000 ms p99")
+  car.process:destroy()
+  cluster:stop()
+end
+
+local function silent_member()
+  local cluster = etcd.start({ members = 3, fast = true })
+  discovery.put(cluster, "orders", "10.0.0.1:1")
+  local car = discovery.start({ endpoints = cluster.endpoints })
+  car:await_peers("orders", { "10.0.0.1:1" })
+  local seer = tool("see", "-target", car.app)
+  local times = {}
+  for i = 1, runs do
+    local endpoint = car:await_state("live", 10000).endpoint
+    local index
+    for at, each in ipairs(cluster.endpoints) do
+      index = address_of(each) == address_of(endpoint) and at or index
+    end
+    assert(index, "an endpoint that is none: " .. endpoint)
+    local address = "10.0.1." .. i .. ":1"
+    local answer = begin(seer, { service = "orders", address = address })
+    cluster:freeze(index)
+    local frozen = real_us()
+    discovery.put(cluster, "orders", address)
+    times[i] = (answer().seen_us - frozen) / 1000
+    cluster:thaw(index)
+    cluster:await_healthy()
+  end
+  row(("silent member: moved on and current, p50 / p99 of %d"):format(runs), told(times, "ms"), "<= 1500 ms p99")
+  car.process:destroy()
+  cluster:stop()
+end
+
+local function leader_stopped()
+  local cluster = etcd.start({ members = 3 })
+  local car = discovery.start({ endpoints = cluster.endpoints, ttl = "5s" })
+  local key = "GroupCache/" .. car.address
+  local before = discovery.await_key(cluster, key)
+  local survived, worst, count = 0, 0, math.max(2, math.floor(runs / 4))
+  for _ = 1, count do
+    local leader = cluster:leader()
+    cluster:freeze(leader)
+    local stop, least = discovery.now() + 7000, math.huge
+    while discovery.now() < stop do
+      least = math.min(least, car:services().lease_remaining_ms)
+      proc.watch(20)
+    end
+    worst = math.max(worst, 5000 - least)
+    local after = cluster:read(key)[key]
+    survived = survived + (after and after.mod_revision == before.mod_revision and 1 or 0)
+    cluster:thaw(leader)
+    cluster:await_healthy()
+    before = discovery.await_key(cluster, key, 10000)
+  end
+  row("leader stopped, TTL 5 s: registrations that survived", ("%d of %d"):format(survived, count), "all")
+  row("  worst gap between renewals", ("%d ms"):format(worst), "<= 2500 ms")
+  car.process:destroy()
+  cluster:stop()
+end
+
+local function outage_cpu()
+  local cluster = etcd.start({ fast = true })
+  local car = discovery.start({ endpoints = cluster.endpoints })
+  cluster:kill()
+  car:await_state("stale", 5000)
+  local before, began = car:cpu(), discovery.now()
+  proc.watch(30000)
+  local share = (car:cpu() - before) / (discovery.now() - began) * 1e5
+  row("processor used while etcd is away for 30 s", ("%.2f %%"):format(share), "< 1 %")
+  car.process:destroy()
+  cluster:stop()
+end
+
+local function ten_thousand()
+  local cluster = etcd.start({})
+  local filled = proc.run(tools.binary, { "fill", "-endpoints", cluster.endpoints[1], "-service", "many", "-count", tostring(many) })
+  assert(filled.code == 0, filled.err)
+  local car = discovery.start({ endpoints = cluster.endpoints })
+  local seer = tool("see", "-target", car.app)
+  local pulse = tool("pulse", "-target", car.app)
+  pulse:tell({})
+  proc.watch(2000)
+  local idle = pulse:tell({})
+  local before = resident_kib(car)
+  local answer = seer:tell({ service = "many", endpoints = many }, 90000)
+  proc.watch(500)
+  local syncing = pulse:tell({})
+  local after = resident_kib(car)
+  row(("%d endpoints: initial sync"):format(many), ("%.0f ms"):format((answer.seen_us - answer.began_us) / 1e3), "<= 500 ms")
+  row("  resident memory an endpoint", ("%.2f KB"):format((after - before) / many * 1.024), "<= 2 KB")
+  local flood = tool("flood", "-endpoints", cluster.endpoints[1], "-service", "many", "-rate", "100")
+  pulse:tell({})
+  proc.watch(5000)
+  local changing = pulse:tell({})
+  for _, each in ipairs({ { "idle", idle }, { "while they come", syncing }, { "at 100 changes a second", changing } }) do
+    row("  slowest answer of a worker, p99 / max, " .. each[1], ("%.1f / %.1f ms"):format(each[2].p99_us / 1e3, each[2].max_us / 1e3), each[1] == "idle" and "" or "<= 5 ms beyond idle")
+  end
+  flood:stop()
+  car.process:destroy()
+  cluster:stop()
+end
+
+local sections = {
+  visible = change_visible,
+  again = registered_again,
+  silent = silent_member,
+  leader = leader_stopped,
+  outage = outage_cpu,
+  many = ten_thousand,
+}
+local order = { "visible", "again", "silent", "leader", "outage", "many" }
+row("what", "measured", "goal")
+for _, name in ipairs(#arg > 0 and arg or order) do
+  local done, why = pcall(sections[name])
+  if not done then
+    row(name, "failed", "")
+    io.stderr:write(tostring(why), "\n")
+  end
+end
+discovery.teardown()
+os.exit(0)
