@@ -78,15 +78,42 @@ static int parse_all(struct peri_etcd *etcd,
   return 0;
 }
 
+/// Whether a text may be PEM of that kind; C core says little of what is not.
+static bool is_pem(struct peri_slice text, const char *kind) {
+  const char *begin = memmem(text.ptr, text.len, "-----BEGIN ", 11);
+  return text.len == 0 ||
+         (begin != NULL && memmem(begin, text.len - (size_t)(begin - text.ptr),
+                                  kind, strlen(kind)) != NULL);
+}
+
+static int check_tls(const struct peri_etcd_options *options,
+                     struct peri_problem *ret_problem) {
+  const char *what = NULL;
+  if ((options->key.len > 0) != (options->certificate.len > 0)) {
+    return peri_problem_set(ret_problem, PERI_EINVAL,
+                            "a certificate and its key come together");
+  }
+  if (!is_pem(options->ca, "CERTIFICATE")) {
+    what = "the CA";
+  } else if (!is_pem(options->certificate, "CERTIFICATE")) {
+    what = "the certificate";
+  } else if (!is_pem(options->key, "PRIVATE KEY")) {
+    what = "the key";
+  }
+  return what == NULL ? 0
+                      : peri_problem_set(ret_problem, PERI_EINVAL,
+                                         "%s is no PEM text", what);
+}
+
 static int connect_all(struct peri_etcd *etcd,
-                       const struct peri_etcd_options *options, bool tls,
+                       const struct peri_etcd_options *options,
                        struct peri_problem *ret_problem) {
   struct peri_rpc_tls secrets = {options->ca, options->certificate,
                                  options->key, options->server_name};
   for (size_t i = 0; i < etcd->endpoint_count; i++) {
     struct peri_rpc_channel_options channel = {
         .target = peri_slice_of(etcd->endpoints[i].target),
-        .tls = tls ? &secrets : NULL,
+        .tls = etcd->tls ? &secrets : NULL,
         .keepalive_ms = KEEPALIVE_MS,
         .keepalive_timeout_ms = KEEPALIVE_TIMEOUT_MS};
     int rc = peri_rpc_channel_new(&channel, &etcd->endpoints[i].channel,
@@ -118,9 +145,9 @@ int peri_etcd_endpoints_open(struct peri_etcd *etcd,
                             "%zu endpoints: there must be 1 to %d", count,
                             PERI_ETCD_MAX_ENDPOINTS);
   }
-  if ((options->key.len > 0) != (options->certificate.len > 0)) {
-    return peri_problem_set(ret_problem, PERI_EINVAL,
-                            "a certificate and its key come together");
+  int rc = check_tls(options, ret_problem);
+  if (rc < 0) {
+    return rc;
   }
   etcd->endpoints = calloc(count, sizeof(*etcd->endpoints));
   if (etcd->endpoints == NULL) {
@@ -129,10 +156,9 @@ int peri_etcd_endpoints_open(struct peri_etcd *etcd,
   etcd->endpoint_count = count;
   // Not all sidecars of a fleet to the first one.
   etcd->preferred = peri_hash_random_seed() % count;
-  bool tls = false;
-  int rc = parse_all(etcd, options, &tls, ret_problem);
+  rc = parse_all(etcd, options, &etcd->tls, ret_problem);
   if (rc == 0) {
-    rc = connect_all(etcd, options, tls, ret_problem);
+    rc = connect_all(etcd, options, ret_problem);
   }
   count_all(etcd);
   return rc;

@@ -156,7 +156,19 @@ bool peri_etcd_error_undone(const struct peri_etcd_error *error) {
 
 void peri_etcd_error_judge(const struct peri_etcd *etcd,
                            struct peri_etcd_error *error) {
+  size_t len = strlen(error->text);
   if (error->kind == PERI_ETCD_TOKEN && etcd->user == NULL) {
     error->kind = PERI_ETCD_LOGIN;
+  }
+  if (etcd->tls && strstr(error->text, "empty address list") != NULL) {
+    // Endpoints always have an address; it is the credentials that have none.
+    error->kind = PERI_ETCD_TLS;
+    snprintf(error->text, sizeof(error->text),
+             "gRPC cannot use the CA, certificate or key given");
+  } else if (etcd->tls && error->kind == PERI_ETCD_UNREACHABLE &&
+             strstr(error->text, "read failed") != NULL) {
+    // A server in its last breath looks the same, so it stays worth a retry.
+    snprintf(error->text + len, sizeof(error->text) - len,
+             " (does it ask for another certificate?)");
   }
 }

@@ -44,6 +44,7 @@ struct peri_etcd {
   size_t preferred;
   uint32_t timeout_ms;
   uint32_t attempt_ms;
+  bool tls;
 
   char *user;  // NULL: no authentication
   char *password;
@@ -143,7 +144,8 @@ void peri_etcd_error_set(struct peri_etcd_error *ret_error, int kind,
     __attribute__((format(printf, 3, 4)));
 /// Whether the server surely did nothing of the call that ended so.
 bool peri_etcd_error_undone(const struct peri_etcd_error *error);
-/// What a token error means to a session: PERI_ETCD_LOGIN without a user.
+/// What an error means to this session: without a user a token error is
+/// PERI_ETCD_LOGIN, and with TLS C core hides some causes.
 void peri_etcd_error_judge(const struct peri_etcd *etcd,
                            struct peri_etcd_error *error);
 
