@@ -8,12 +8,15 @@
 
 #include "app/inherit.h"
 #include "app/process.h"
+#include "app/report.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/slice.h"
 #include "h2/listener.h"
 #include "loop/poll.h"
 #include "loop/timer.h"
+#include "registry/registry.h"
+#include "registry/status.h"
 
 // Short, since microhttpd overlooks that a peer which sent half a request has
 // gone when both reach it at once: only this ends such a connection.
@@ -26,6 +29,7 @@ struct peri_admin {
   struct peri_timer *timer;
   struct peri_metrics *metrics;
   const char *not_ready;
+  struct peri_registry *registry;  // NULL until it is there
 };
 
 /// Lets microhttpd work, then sleep as long as it likes.
@@ -96,6 +100,29 @@ static enum MHD_Result send_words(struct MHD_Connection *connection,
   return send_text(connection, status, "text/plain; charset=utf-8", &text);
 }
 
+static enum MHD_Result send_ready(struct peri_admin *admin,
+                                  struct MHD_Connection *connection) {
+  struct peri_registry_status *status = NULL;
+  struct peri_buffer text = {0};
+  int rc = peri_buffer_printf(
+      &text, "%s\n", admin->not_ready != NULL ? admin->not_ready : "ready");
+  if (rc == 0 && admin->registry != NULL) {
+    rc = peri_registry_status(admin->registry, &status);
+  }
+  if (rc == 0 && status != NULL) {
+    rc = peri_report_text(status, &text);
+  }
+  peri_registry_status_unref(status);
+  if (rc < 0) {
+    peri_buffer_done(&text);
+    return MHD_NO;
+  }
+  return send_text(
+      connection,
+      admin->not_ready == NULL ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+      "text/plain; charset=utf-8", &text);
+}
+
 static enum MHD_Result send_metrics(struct peri_admin *admin,
                                     struct MHD_Connection *connection) {
   struct peri_buffer text = {0};
@@ -132,10 +159,7 @@ static enum MHD_Result answer(void *ctx, struct MHD_Connection *connection,
     return send_words(connection, MHD_HTTP_OK, "live");
   }
   if (strcmp(url, "/ready") == 0) {
-    return admin->not_ready == NULL
-               ? send_words(connection, MHD_HTTP_OK, "ready")
-               : send_words(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-                            admin->not_ready);
+    return send_ready(admin, connection);
   }
   if (strcmp(url, "/metrics") == 0) {
     return send_metrics(admin, connection);
@@ -219,6 +243,11 @@ const struct peri_address *peri_admin_address(const struct peri_admin *admin) {
 
 void peri_admin_ready(struct peri_admin *admin, const char *reason) {
   admin->not_ready = reason;
+}
+
+void peri_admin_describe(struct peri_admin *admin,
+                         struct peri_registry *registry) {
+  admin->registry = registry;
 }
 
 void peri_admin_free(struct peri_admin *admin) {

@@ -30,5 +30,11 @@ const struct peri_address *peri_admin_address(const struct peri_admin *admin);
 /// static string such as "starting" or "draining".
 void peri_admin_ready(struct peri_admin *admin, const char *reason);
 
+/// Lets /ready tell, after its first line, how current the registry is.
+/// Borrowed.
+struct peri_registry;
+void peri_admin_describe(struct peri_admin *admin,
+                         struct peri_registry *registry);
+
 /// Closes every connection at once. NULL is fine.
 void peri_admin_free(struct peri_admin *admin);

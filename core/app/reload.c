@@ -8,7 +8,7 @@
 #include "loop/file.h"
 #include "loop/turn.h"
 #include "model/snapshot.h"
-#include "registry/static.h"
+#include "registry/registry.h"
 
 enum { LOOK_EVERY_MS = 2000, NAMES_BYTES = 256 };
 
@@ -28,6 +28,12 @@ static void refuse(struct peri_reload *reload,
            problem->text);
 }
 
+/// 0 before the first.
+static uint64_t version_of(const struct peri_registry *registry) {
+  const struct peri_snapshot *snapshot = peri_registry_snapshot(registry);
+  return snapshot != NULL ? peri_snapshot_version(snapshot) : 0;
+}
+
 static void read_again(struct peri_turn *turn) {
   struct peri_reload *reload =
       PERI_CONTAINER_OF(turn, struct peri_reload, turn);
@@ -39,13 +45,13 @@ static void read_again(struct peri_turn *turn) {
     refuse(reload, &problem);
     return;
   }
-  uint64_t before = peri_snapshot_version(peri_registry_snapshot(registry));
+  uint64_t before = version_of(registry);
   if (peri_registry_update(registry, setup.config, &problem) < 0) {
     refuse(reload, &problem);
     peri_setup_done(&setup);
     return;
   }
-  uint64_t after = peri_snapshot_version(peri_registry_snapshot(registry));
+  uint64_t after = version_of(registry);
   peri_metric_add(reload->taken, 1);
   peri_log(PERI_LOG_INFO, "app",
            "read the configuration again: the services %s (version %llu)",

@@ -124,3 +124,51 @@ int peri_report_services(const struct peri_registry_status *status,
   peri_arena_free(arena);
   return rc;
 }
+
+static int add_line(const struct peri_registry_status *status,
+                    struct peri_buffer *buffer) {
+  size_t suspects = 0, endpoints = 0;
+  for (size_t i = 0; i < status->service_count; i++) {
+    endpoints += status->services[i].endpoints;
+    suspects += status->services[i].suspects;
+  }
+  int rc = peri_buffer_printf(
+      buffer,
+      "registry %s: %s%s%s, age %.1f s, revision %lld, %zu endpoints, %zu "
+      "suspect",
+      status->kind, status->state, status->trouble[0] != '\0' ? ", " : "",
+      status->trouble, (double)status->age_ms / 1000,
+      (long long)status->revision, endpoints, suspects);
+  if (rc == 0 && status->lease != 0) {
+    rc = peri_buffer_printf(buffer, ", lease %016llx for %.1f s",
+                            (unsigned long long)status->lease,
+                            (double)status->lease_remaining_ms / 1000);
+  }
+  return rc < 0 ? rc : peri_buffer_add(buffer, "\n", 1);
+}
+
+int peri_report_text(const struct peri_registry_status *status,
+                     struct peri_buffer *buffer) {
+  if (strcmp(status->kind, "static") == 0) {
+    return 0;
+  }
+  int rc = add_line(status, buffer);
+  for (size_t i = 0; rc == 0 && i < status->service_count; i++) {
+    const struct peri_service_status *service = &status->services[i];
+    if (service->state != PERI_SERVICE_LIVE) {
+      rc = peri_buffer_printf(
+          buffer, "%s: %s, age %.1f s\n", service->name,
+          state_of(service->state),
+          (double)since_ms(status->taken_ns, service->current_ns) / 1000);
+    }
+  }
+  for (size_t i = 0; rc == 0 && i < status->own_count; i++) {
+    const struct peri_own_status *own = &status->own[i];
+    if (strcmp(own->state, "registered") != 0) {
+      rc = peri_buffer_printf(buffer, "%s at %s: %s%s%s\n", own->service,
+                              own->address, own->state,
+                              own->reason[0] != '\0' ? ", " : "", own->reason);
+    }
+  }
+  return rc;
+}

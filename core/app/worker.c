@@ -167,6 +167,8 @@ static int build(struct peri_worker *worker, struct peri_problem *problem) {
   }
   worker->control.metrics = worker->options.metrics;
   worker->control.cluster = worker->options.config->cluster;
+  worker->control.ask = worker->options.ask;
+  worker->control.mailbox = worker->mailbox;
   worker->dispatch.cache = worker->cache;
   worker->dispatch.health = worker->health;
   worker->dispatch.control = &worker->control;

@@ -4,6 +4,7 @@
 #include "base/types.h"
 #include "h2/limits.h"
 
+struct peri_ask;
 struct peri_cache;
 struct peri_config;
 struct peri_mailbox;
@@ -27,6 +28,7 @@ struct peri_worker_options {
   struct peri_h2_limits limits;
   const struct peri_folders *folders;
   struct peri_mailbox *control;  // of the control thread
+  struct peri_ask *ask;          // borrowed
   /// Called on the control thread: no connection of this worker is left after
   /// peri_worker_drain().
   void (*drained)(void *ctx, struct peri_worker *worker);

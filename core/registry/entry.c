@@ -91,7 +91,7 @@ static void put_failed(struct peri_entry *entry,
                        const struct peri_etcd_error *error) {
   bool permanent =
       peri_registrar_failed(entry->registrar, &entry->retry, "putting ",
-                            peri_entry_key(entry).ptr, error);
+                            peri_entry_etcd_key(entry).ptr, error);
   if (permanent) {
     entry->under = entry->before;
   } else if (error != NULL && error->kind == PERI_ETCD_NO_LEASE) {
@@ -120,7 +120,7 @@ static void put(struct peri_entry *entry) {
   entry->under = registrar->lease;
   entry->job = PERI_ENTRY_PUTTING;
   registrar->in_flight++;
-  int rc = peri_etcd_put(registrar->etcd, peri_entry_key(entry),
+  int rc = peri_etcd_put(registrar->etcd, peri_entry_etcd_key(entry),
                          peri_buffer_slice(&entry->value), registrar->lease,
                          put_done, entry, &entry->call);
   if (rc < 0) {
@@ -158,20 +158,20 @@ static void delete_done(void *ctx, const struct peri_etcd_error *error,
   } else {
     entry->refused =
         peri_registrar_failed(entry->registrar, &entry->retry, "taking out ",
-                              peri_entry_key(entry).ptr, error);
+                              peri_entry_etcd_key(entry).ptr, error);
   }
 }
 
 static void take_out(struct peri_entry *entry) {
   struct peri_registrar *registrar = entry->registrar;
   struct peri_etcd_compare compare = {
-      .key = peri_entry_key(entry),
+      .key = peri_entry_etcd_key(entry),
       .target = PERI_ETCD_LEASE,
       .relation = PERI_ETCD_EQUAL,
       .number = entry->under,
   };
   struct peri_etcd_op op = {.kind = PERI_ETCD_OP_DELETE,
-                            .key = peri_entry_key(entry)};
+                            .key = peri_entry_etcd_key(entry)};
   struct peri_etcd_txn txn = {.compares = &compare,
                               .compare_count = 1,
                               .then = &op,
@@ -186,7 +186,7 @@ static void take_out(struct peri_entry *entry) {
   if (rc < 0) {
     ended(entry);
     peri_registrar_failed(registrar, &entry->retry, "taking out ",
-                          peri_entry_key(entry).ptr, NULL);
+                          peri_entry_etcd_key(entry).ptr, NULL);
   }
 }
 
@@ -199,7 +199,7 @@ static bool is_behind(struct peri_entry *entry) {
     struct peri_entry *other = (struct peri_entry *)(void *)node;
     found = found ||
             (other != entry && other->removing &&
-             peri_slice_equal(peri_entry_key(other), peri_entry_key(entry)));
+             peri_slice_equal(peri_entry_etcd_key(other), peri_entry_etcd_key(entry)));
   }
   entry->behind = found;
   return found;
@@ -348,7 +348,7 @@ const char *peri_entry_reason(const struct peri_entry *entry) {
                                       : entry->retry.text;
 }
 
-struct peri_slice peri_entry_key(const struct peri_entry *entry) {
+struct peri_slice peri_entry_etcd_key(const struct peri_entry *entry) {
   // One byte more than the key is a NUL.
   return (struct peri_slice){entry->key.ptr, entry->key.len - 1};
 }

@@ -6,7 +6,7 @@
 #include "registry/registration_private.h"
 
 static uint64_t limit_ns(uint64_t limit_ms) {
-  uint64_t most_ms = 24 * 3600 * (uint64_t)1000;
+  uint64_t most_ms = 24 * 3600 * UINT64_C(1000);
   return peri_clock_mono_ns() +
          (limit_ms < most_ms ? limit_ms : most_ms) * 1000000;
 }
@@ -58,13 +58,13 @@ static void take_out(struct peri_registrar *registrar) {
       continue;
     }
     compares[count] = (struct peri_etcd_compare){
-        .key = peri_entry_key(entry),
+        .key = peri_entry_etcd_key(entry),
         .target = PERI_ETCD_LEASE,
         .relation = PERI_ETCD_EQUAL,
         .number = entry->under,
     };
     ops[count++] = (struct peri_etcd_op){.kind = PERI_ETCD_OP_DELETE,
-                                         .key = peri_entry_key(entry)};
+                                         .key = peri_entry_etcd_key(entry)};
     entry->job = PERI_ENTRY_BATCHED;
     entry->placed = false;
   }

@@ -295,7 +295,7 @@ void peri_provider_seen(struct peri_provider *provider, struct peri_slice key,
        node = node->next) {
     struct peri_provided *provided =
         PERI_CONTAINER_OF(node, struct peri_provided, node);
-    if (peri_slice_equal(key, peri_entry_key(provided->entry))) {
+    if (peri_slice_equal(key, peri_entry_etcd_key(provided->entry))) {
       peri_entry_seen(provided->entry, lease, mod_revision);
       return;
     }
@@ -307,7 +307,7 @@ void peri_provider_loaded(struct peri_provider *provider,
   struct peri_provided *provided = peri_provided_find(provider, service);
   int64_t lease, mod_revision;
   if (provided != NULL && !peri_catalog_has(provider->options.catalog,
-                                            peri_entry_key(provided->entry),
+                                            peri_entry_etcd_key(provided->entry),
                                             &lease, &mod_revision)) {
     peri_entry_seen(provided->entry, 0, revision);
   }

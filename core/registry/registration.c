@@ -209,10 +209,33 @@ static void step(struct peri_registrar *registrar) {
   }
 }
 
+/// Tells of one entry whose state is another than was told. Returns whether
+/// there was one.
+static bool tell_change(struct peri_registrar *registrar) {
+  struct peri_list *head = &registrar->entries;
+  if (registrar->changed == NULL) {
+    return false;
+  }
+  for (struct peri_list *node = head->next; node != head; node = node->next) {
+    struct peri_entry *entry = (struct peri_entry *)(void *)node;
+    int state = (int)peri_entry_state(entry);
+    if (entry->told != state && !entry->removing) {
+      entry->told = state;
+      peri_registrar_wake(registrar);
+      registrar->changed(registrar->ctx, entry);
+      return true;
+    }
+  }
+  return false;
+}
+
 static void tick(void *ctx) {
   struct peri_registrar *registrar = ctx;
   registrar->woken = false;
   step(registrar);
+  if (tell_change(registrar)) {
+    return;
+  }
   // One callback for each turn, as the last thing: it may free the registrar.
   struct peri_list *node = peri_list_pop(&registrar->removed);
   if (node == NULL) {
@@ -255,6 +278,7 @@ int peri_registrar_new(const struct peri_registrar_options *options,
   registrar->etcd = options->etcd;
   registrar->ttl_s = options->ttl_s > 0 ? options->ttl_s : 1;
   registrar->fleet = options->fleet;
+  registrar->changed = options->changed;
   registrar->ctx = options->ctx;
   registrar->random = peri_hash_random_seed() | 1;
   peri_list_init(&registrar->entries);
@@ -328,7 +352,7 @@ static bool is_taken(const struct peri_registrar *registrar,
   for (const struct peri_list *node = head->next; node != head;
        node = node->next) {
     const struct peri_entry *other = (const struct peri_entry *)(void *)node;
-    if (peri_slice_equal(peri_entry_key(other), peri_entry_key(entry))) {
+    if (peri_slice_equal(peri_entry_etcd_key(other), peri_entry_etcd_key(entry))) {
       entry->behind = true;
       taken = taken || !other->removing;
     }

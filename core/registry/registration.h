@@ -70,7 +70,7 @@ void peri_entry_seen(struct peri_entry *entry, int64_t lease,
                      int64_t mod_revision);
 enum peri_entry_state peri_entry_state(const struct peri_entry *entry);
 /// "<prefix><service>/<address>", borrowed.
-struct peri_slice peri_entry_key(const struct peri_entry *entry);
+struct peri_slice peri_entry_etcd_key(const struct peri_entry *entry);
 const char *peri_entry_service(const struct peri_entry *entry);
 const char *peri_entry_address(const struct peri_entry *entry);
 /// Why it is not registered, "" when it is or nothing failed yet.

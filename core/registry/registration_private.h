@@ -44,6 +44,7 @@ struct peri_entry {
   struct peri_buffer key;
   struct peri_buffer value;
   bool on;
+  int told;  // enum peri_entry_state that the user knows of
   bool removing;
   bool behind;  // another entry of the same key is being removed
   bool alone;   // its batch was refused: somebody else's key was among them
@@ -87,6 +88,7 @@ struct peri_registrar {
   char *prefix;
   uint32_t ttl_s;
   size_t (*fleet)(void *ctx);
+  void (*changed)(void *ctx, struct peri_entry *entry);
   void *ctx;
 
   struct peri_timer *timer;

@@ -86,6 +86,10 @@ struct peri_snapshot *peri_registry_snapshot(
              : peri_static_snapshot(registry->listed);
 }
 
+bool peri_registry_is_remote(const struct peri_registry *registry) {
+  return registry->membership != NULL;
+}
+
 void peri_registry_enter(struct peri_registry *registry) {
   if (registry->membership != NULL) {
     peri_membership_enter(registry->membership);

@@ -46,6 +46,9 @@ int peri_registry_update(struct peri_registry *registry,
 struct peri_snapshot *peri_registry_snapshot(
     const struct peri_registry *registry);
 
+/// Whether others hear of this sidecar through it, and need time for that.
+bool peri_registry_is_remote(const struct peri_registry *registry);
+
 /// Begins to register what the configuration provides: once listeners are
 /// bound and the first snapshot is there.
 void peri_registry_enter(struct peri_registry *registry);

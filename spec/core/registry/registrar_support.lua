@@ -224,7 +224,7 @@ end
 
 --- Tells an entry what stands in etcd now, as a watch does.
 function M.see(entry, cluster)
-  local key = cffi.string(C.peri_entry_key(entry))
+  local key = cffi.string(C.peri_entry_etcd_key(entry))
   local record = cluster:read(key)[key]
   if record then
     C.peri_entry_seen(entry, M.lease(record.lease), record.mod_revision)
