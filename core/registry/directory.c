@@ -221,8 +221,10 @@ static void name_key(struct peri_problem *problem, struct peri_slice key) {
   size_t len = key.len < sizeof(shown) ? key.len : sizeof(shown) - 1;
 
   for (size_t i = 0; i < len; i++) {
-    bool plain = key.ptr[i] >= 0x20 && key.ptr[i] < 0x7f;
-    shown[i] = plain ? key.ptr[i] : '?';
+    shown[i] = '?';
+    if (key.ptr[i] >= 0x20 && key.ptr[i] < 0x7f) {
+      shown[i] = key.ptr[i];
+    }
   }
   shown[len] = '\0';
   memcpy(words, problem->text, sizeof(words));
