@@ -6,7 +6,7 @@
 #include "registry/registration_private.h"
 
 static uint64_t limit_ns(uint64_t limit_ms) {
-  uint64_t most_ms = 24 * 3600 * UINT64_C(1000);
+  uint64_t most_ms = (uint64_t)24 * 3600 * 1000;
   return peri_clock_mono_ns() +
          (limit_ms < most_ms ? limit_ms : most_ms) * 1000000;
 }

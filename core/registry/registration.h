@@ -57,9 +57,9 @@ int peri_entry_update(struct peri_entry *entry,
 /// Switches it on or off, as its health says. Off deletes the key (when it is
 /// ours).
 void peri_entry_switch(struct peri_entry *entry, bool on);
-/// Deletes the key if it is ours (Txn comparing the lease), then frees the
-/// entry and calls `done` (may be NULL): `error` 0, or PERI_ETIMEOUT when it
-/// could not be confirmed within 2 s (the lease's end will do it).
+/// Once. Deletes the key if it is ours (Txn comparing the lease), then frees
+/// the entry and calls `done` (may be NULL): `error` 0, or PERI_ETIMEOUT when
+/// it could not be confirmed within 2 s (the lease's end will do it).
 void peri_registrar_remove(struct peri_entry *entry,
                            void (*done)(void *ctx, int error), void *ctx);
 /// What the watch sees of the own key: put by `lease` (0: deleted). Lets the
@@ -96,8 +96,9 @@ uint64_t peri_registrar_worst_gap_ms(const struct peri_registrar *registrar);
 /// PERI_ETCD_OK when there is none.
 int peri_registrar_trouble(const struct peri_registrar *registrar);
 
-/// Takes all records out (Txn, each only if the lease is ours); `left` comes
-/// when that is confirmed or `limit_ms` is over. No more registering then.
+/// Once. Takes all records out (Txn, each only if the lease is ours); `left`
+/// comes when that is confirmed, refused (PERI_EPERM …) or `limit_ms` is over
+/// (PERI_ETIMEOUT; it is still tried then). No more registering.
 void peri_registrar_leave(struct peri_registrar *registrar, uint64_t limit_ms,
                           void (*left)(void *ctx, int error), void *ctx);
 /// After leaving: revokes the lease; `revoked` comes when that is confirmed or
