@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/slice.h"
 #include "loop/loop.h"
 #include "loop/mailbox.h"
@@ -18,7 +19,8 @@ static void published(void *ctx, struct peri_snapshot *snapshot) {
 void shim_ask_new(struct shim_ask *shim, struct shim_call_rig *rig) {
   struct peri_call *call = shim_call_held(rig);
   *shim = (struct shim_ask){.rig = rig};
-  if (call == NULL || peri_loop_new(&shim->loop) < 0 ||
+  shim->metrics = peri_metrics_new();
+  if (call == NULL || shim->metrics == NULL || peri_loop_new(&shim->loop) < 0 ||
       peri_mailbox_new(shim->loop, &shim->control) < 0 ||
       peri_mailbox_new(peri_call_loop(call), &shim->worker) < 0 ||
       peri_ask_new(shim->control, &shim->ask) < 0) {
@@ -28,12 +30,14 @@ void shim_ask_new(struct shim_ask *shim, struct shim_call_rig *rig) {
 
 int shim_ask_open(struct shim_ask *shim, struct peri_config *config) {
   struct peri_problem problem;
-  struct peri_registry_options options = {.config = config,
-                                          .self_address = peri_slice_of(""),
-                                          .loop = shim->loop,
-                                          .mailbox = shim->control,
-                                          .publish = published,
-                                          .ctx = shim};
+  struct peri_registry_options options = {
+      .config = config,
+      .self_address = peri_slice_of(config->node_address),
+      .loop = shim->loop,
+      .mailbox = shim->control,
+      .metrics = shim->metrics,
+      .publish = published,
+      .ctx = shim};
   int rc = peri_registry_new(&options, &shim->registry, &problem);
   if (rc == 0) {
     peri_ask_open(shim->ask, shim->registry);
@@ -83,5 +87,6 @@ bool shim_ask_done(struct shim_ask *shim) {
   shim_ask_close_control(shim);
   bool clean = peri_loop_free(shim->loop) == 0;
   peri_ask_free(shim->ask);
+  peri_metrics_free(shim->metrics);
   return clean;
 }

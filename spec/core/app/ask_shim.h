@@ -7,6 +7,7 @@
 struct peri_config;
 struct peri_loop;
 struct peri_mailbox;
+struct peri_metrics;
 
 /// A worker, which is the rig's loop, and a control thread with a registry,
 /// which is a loop of its own; both are driven by the spec.
@@ -15,6 +16,7 @@ struct shim_ask {
   struct peri_mailbox *worker;   // on the rig's loop
   struct peri_loop *loop;        // of the control thread
   struct peri_mailbox *control;  // NULL once closed
+  struct peri_metrics *metrics;
   struct peri_registry *registry;
   struct peri_ask *ask;
 };

@@ -1,12 +1,10 @@
 local cffi = require("spec.support.ffi")
 local support = require("spec.core.h2.call_support")
 local configs = require("spec.core.model.config_support")
+local etcds = require("spec.support.etcd")
 local C, ffi = cffi.load({ "base/error.h", "base/status.h", "app/ask_shim.h", "model/config.h" })
 
 local STATIC = "return { listen = { mesh = false }, registry = { kind = 'static', services = { orders = { { address = 'h:1' } } } } }"
--- A port of the discard protocol, where nobody answers.
-local ETCD = "return { listen = { mesh = false }, registry = { kind = 'etcd', endpoints = 'http://127.0.0.1:9' } }"
-
 --- A gRPC message of length-delimited fields.
 local function message(fields)
   local bytes = ""
@@ -127,27 +125,6 @@ describe("questions to the registry", function()
     run()
   end)
 
-  it("are answered while they wait when the registry is closed", function()
-    open(ETCD)
-    ask("REGISTER", message({ "orders", "127.0.0.1:9" }))
-    assert.is_nil((support.status(run())))
-    C.peri_ask_close(shim.ask)
-    answered("UNAVAILABLE", "this sidecar is stopping")
-  end)
-
-  it("are answered when the registry gives up waiting", function()
-    open(ETCD)
-    ask("REGISTER", message({ "orders", "127.0.0.1:9" }))
-    for _ = 1, 100 do
-      if support.status(run(100)) then
-        break
-      end
-    end
-    local code, words = support.status(rig:log(id))
-    assert.equal(tonumber(C.PERI_STATUS_UNAVAILABLE), code)
-    assert.truthy(words and words ~= "", words)
-  end)
-
   it("let somebody wish for a service", function()
     C.peri_ask_want(shim.ask, cffi.slice("orders"))
     run()
@@ -158,6 +135,112 @@ describe("questions to the registry", function()
     C.peri_ask_want(shim.ask, cffi.slice("orders"))
     ask("SERVICES", "")
     answered("UNAVAILABLE", "this sidecar is stopping")
+  end)
+end)
+
+describe("registering with etcd", function()
+  local etcd, rig, id, shim
+
+  --- A call of its own for every question.
+  local function ask(kind, bytes)
+    id = rig:open()
+    rig:body(id, "\0\0\0\0\0", true)
+    rig:run()
+    C.peri_ask_call(shim.ask, C["PERI_ASK_" .. kind], shim.worker, rig:held(), cffi.slice(bytes))
+  end
+
+  local function await(ready)
+    for _ = 1, 500 do
+      if ready() then
+        return
+      end
+      C.shim_ask_run(shim, 20)
+    end
+    error("nothing came in 10 s")
+  end
+
+  local function status()
+    await(function()
+      return support.status(rig:log(id))
+    end)
+    return support.status(rig:log(id))
+  end
+
+  local orders = message({ "orders", "127.0.0.1:9", [4] = "none" })
+
+  setup(function()
+    etcd = etcds.start()
+  end)
+
+  teardown(function()
+    etcds.stop_all()
+  end)
+
+  before_each(function()
+    rig = support.rig("HOLD")
+    rig:body(rig:open(), "\0\0\0\0\0", true)
+    rig:run()
+    shim = ffi.new("struct shim_ask")
+    C.shim_ask_new(shim, rig.rig)
+    C.peri_call_finish(rig:held(), 0, nil)
+    local text = "return { node = { address = '127.0.0.1:7' }, registry = { kind = 'etcd', endpoints = '%s' } }"
+    assert.equal(0, C.shim_ask_open(shim, configs.build(text:format(etcd.endpoints[1]))))
+    await(function()
+      return C.peri_registry_snapshot(shim.registry) ~= nil
+    end)
+    C.peri_registry_enter(shim.registry)
+  end)
+
+  after_each(function()
+    etcd:thaw()
+    assert.is_true(C.shim_ask_done(shim))
+    rig:free()
+  end)
+
+  it("is answered once it is done", function()
+    ask("REGISTER", orders)
+    assert.equal(0, (status()))
+    assert.truthy(etcd:read("orders/")["orders/127.0.0.1:7"])
+    ask("DEREGISTER", message({ "orders" }))
+    assert.equal(0, (status()))
+    assert.is_nil(etcd:read("orders/")["orders/127.0.0.1:7"])
+    ask("DEREGISTER", message({ "orders" }))
+    assert.equal(tonumber(C.PERI_STATUS_NOT_FOUND), (status()))
+  end)
+
+  it("is refused when the registration makes no sense", function()
+    ask("REGISTER", message({ "", "127.0.0.1:9" }))
+    assert.equal(tonumber(C.PERI_STATUS_INVALID_ARGUMENT), (status()))
+    ask("REGISTER", message({ "orders", "nowhere" }))
+    assert.equal(tonumber(C.PERI_STATUS_INVALID_ARGUMENT), (status()))
+  end)
+
+  it("is answered when the registry gives up waiting", function()
+    etcd:freeze()
+    ask("REGISTER", orders)
+    local code, words = status()
+    assert.equal(tonumber(C.PERI_STATUS_UNAVAILABLE), code)
+    assert.truthy(words ~= "", words)
+  end)
+
+  it("is answered while it waits when the registry is closed", function()
+    etcd:freeze()
+    ask("REGISTER", orders)
+    C.shim_ask_run(shim, 100)
+    assert.is_nil((support.status(rig:log(id))))
+    C.peri_ask_close(shim.ask)
+    local code, words = status()
+    assert.equal(tonumber(C.PERI_STATUS_UNAVAILABLE), code)
+    assert.truthy(words:find("stopping", 1, true), words)
+  end)
+
+  it("goes on when the caller leaves", function()
+    ask("REGISTER", orders)
+    C.shim_call_reset(rig.rig, id, 8)
+    rig:run()
+    await(function()
+      return etcd:read("orders/")["orders/127.0.0.1:7"]
+    end)
   end)
 end)
 
