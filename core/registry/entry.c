@@ -197,9 +197,9 @@ static bool is_behind(struct peri_entry *entry) {
   for (struct peri_list *node = entry->behind ? head->next : head; node != head;
        node = node->next) {
     struct peri_entry *other = (struct peri_entry *)(void *)node;
-    found = found ||
-            (other != entry && other->removing &&
-             peri_slice_equal(peri_entry_etcd_key(other), peri_entry_etcd_key(entry)));
+    found = found || (other != entry && other->removing &&
+                      peri_slice_equal(peri_entry_etcd_key(other),
+                                       peri_entry_etcd_key(entry)));
   }
   entry->behind = found;
   return found;

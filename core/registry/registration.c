@@ -352,7 +352,8 @@ static bool is_taken(const struct peri_registrar *registrar,
   for (const struct peri_list *node = head->next; node != head;
        node = node->next) {
     const struct peri_entry *other = (const struct peri_entry *)(void *)node;
-    if (peri_slice_equal(peri_entry_etcd_key(other), peri_entry_etcd_key(entry))) {
+    if (peri_slice_equal(peri_entry_etcd_key(other),
+                         peri_entry_etcd_key(entry))) {
       entry->behind = true;
       taken = taken || !other->removing;
     }
