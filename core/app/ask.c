@@ -120,6 +120,17 @@ static struct peri_slice slice_of(ProtobufCBinaryData data) {
   return slice;
 }
 
+static const char *words_of_want(int error) {
+  switch (error) {
+    case PERI_EINVAL:
+      return "a service's name is not empty and has no '/' at an edge";
+    case PERI_ELIMIT:
+      return "too many services are looked for already";
+    default:
+      return peri_error_text(error);
+  }
+}
+
 /// Whoever asks for one service makes the registry look for it.
 static int report(struct question *question, struct peri_slice name,
                   struct peri_buffer *bytes) {
@@ -127,7 +138,7 @@ static int report(struct question *question, struct peri_slice name,
   struct peri_registry_status *status = NULL;
   int rc = name.len > 0 ? peri_registry_want(registry, name) : 0;
   if (rc < 0) {
-    return rc;
+    return peri_problem_set(&question->problem, rc, "%s", words_of_want(rc));
   }
   rc = peri_registry_status(registry, &status);
   if (rc < 0) {
@@ -150,7 +161,7 @@ static void ask_services(struct question *question) {
   perigee__v1__services_request__free_unpacked(request, NULL);
   if (rc < 0) {
     peri_buffer_done(&bytes);
-    answer_error(question, rc, NULL);
+    answer_error(question, rc, question->problem.text);
     return;
   }
   peri_buffer_done(&question->bytes);
@@ -314,8 +325,7 @@ static void run_wish(struct peri_message *message) {
   if (rc < 0 && peri_log_gate_open(&ask->gate, peri_clock_mono_ns(),
                                    LOG_EVERY_MS, &suppressed)) {
     peri_log(PERI_LOG_WARN, "app", "cannot look for the service %.*s: %s",
-             name.len > 200 ? 200 : (int)name.len, name.ptr,
-             peri_error_text(rc));
+             name.len > 200 ? 200 : (int)name.len, name.ptr, words_of_want(rc));
   }
   drop(wish);
 }

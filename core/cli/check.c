@@ -91,6 +91,18 @@ static int try_policies(struct peri_config *config,
   return rc;
 }
 
+static void say_fine(const char *file, const struct peri_config *config) {
+  if (strcmp(config->registry_kind, "etcd") == 0) {
+    printf(
+        "%s: fine, %zu groups and %zu services provided; etcd itself was "
+        "not asked\n",
+        file, config->group_count, config->provide_count);
+  } else {
+    printf("%s: fine, %zu groups and %zu services\n", file, config->group_count,
+           config->service_count);
+  }
+}
+
 int peri_cli_check(const struct peri_cli_run *run) {
   const char *file = run->arguments->config;
   struct peri_problem problem = {0, ""};
@@ -103,8 +115,7 @@ int peri_cli_check(const struct peri_cli_run *run) {
   if (rc == 0) {
     rc = try_policies(config, run, &problem);
     if (rc == 0) {
-      printf("%s: fine, %zu groups and %zu services\n", file,
-             config->group_count, config->service_count);
+      say_fine(file, config);
     }
     peri_config_unref(config);
   }

@@ -215,6 +215,13 @@ describe("registering with etcd", function()
     assert.equal(tonumber(C.PERI_STATUS_INVALID_ARGUMENT), (status()))
   end)
 
+  it("refuses to look for what is no service", function()
+    ask("SERVICES", message({ "orders/" }))
+    local code, words = status()
+    assert.equal(tonumber(C.PERI_STATUS_INVALID_ARGUMENT), code)
+    assert.truthy(words:find("edge", 1, true), words)
+  end)
+
   it("is answered when the registry gives up waiting", function()
     etcd:freeze()
     ask("REGISTER", orders)

@@ -78,6 +78,26 @@ describe("a report of the services", function()
     assert.same({ { "b" }, { "10.0.0.7:7402" }, { "out" }, { "unhealthy" } }, unpack_message(got[2]))
   end)
 
+  it("is also made for a probe of readiness", function()
+    local function text_of(what)
+      local buffer = ffi.new("struct peri_buffer")
+      assert.equal(0, C.peri_report_text(what, buffer))
+      local text = buffer.len > 0 and ffi.string(buffer.ptr, buffer.len) or ""
+      C.peri_buffer_done(buffer)
+      return text
+    end
+    assert.equal(
+      [[
+registry etcd: stale, unreachable, age 0.1 s, revision 18, 5 endpoints, 1 suspect, lease 0000000000001b58 for 8.5 s
+b: stale, age 0.5 s
+c: syncing, age 0.0 s
+b at 10.0.0.7:7402: out, unhealthy
+]],
+      text_of(status)
+    )
+    assert.equal("", text_of(ffi.new("struct peri_registry_status", { kind = "static", state = "static" })))
+  end)
+
   it("can be of one service", function()
     local got = report("b")
     assert.equal(1, #got[10])

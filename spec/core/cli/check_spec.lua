@@ -22,11 +22,19 @@ describe("perigee check", function()
     local got = check('return { groups = { a = {}, b = { picker = "maglev", fallback = { "static_reply", value = "v" } } } }')
     assert.equal(0, got.code, got.err)
     assert.equal(file .. ": fine, 2 groups and 0 services\n", got.out)
+    got = check([[return {
+      node = { address = "10.0.0.7:7402" },
+      registry = { kind = "etcd", endpoints = "127.0.0.1:9" },
+      provides = { { service = "orders", address = "127.0.0.1:9" } },
+    }]])
+    assert.equal(0, got.code, got.err)
+    assert.equal(file .. ": fine, 0 groups and 1 services provided; etcd itself was not asked\n", got.out)
   end)
 
   it("names what is wrong", function()
     for text, words in pairs({
       ["return {"] = ":1:",
+      ['return { registry = { kind = "etcd", endpoints = "https://h:1", ca = "no.pem" } }'] = "no.pem: there is no such file",
       ["return { grops = {} }"] = 'did you mean "groups"',
       ['return { groups = { g = { fallback = "no_such" } } }'] = 'groups.g.fallback: there is no fallback "no_such"',
       ['return { groups = { g = { picker = "ring_crc3" } } }'] = 'groups.g.picker: there is no picker "ring_crc3"',
