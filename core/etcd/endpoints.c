@@ -80,10 +80,12 @@ static int parse_all(struct peri_etcd *etcd,
 
 /// Whether a text may be PEM of that kind; C core says little of what is not.
 static bool is_pem(struct peri_slice text, const char *kind) {
+  if (text.len == 0) {
+    return true;
+  }
   const char *begin = memmem(text.ptr, text.len, "-----BEGIN ", 11);
-  return text.len == 0 ||
-         (begin != NULL && memmem(begin, text.len - (size_t)(begin - text.ptr),
-                                  kind, strlen(kind)) != NULL);
+  return begin != NULL && memmem(begin, text.len - (size_t)(begin - text.ptr),
+                                 kind, strlen(kind)) != NULL;
 }
 
 static int check_tls(const struct peri_etcd_options *options,

@@ -59,7 +59,7 @@ describe("perigee services", function()
 
   it("says what to do when the target is no app listener", function()
     local got = proc.run(sidecar.binary, { "services", "--target", car.mesh })
-    assert.equal(1, got.code)
+    assert.equal(1, got.code, got.err)
     assert.truthy(got.err:find("app listener", 1, true), got.err)
   end)
 end)
