@@ -13,7 +13,8 @@
 enum { PAUSE_MIN_MS = 25, PAUSE_MAX_MS = 250, TOKEN_YOUNG_NS = 1000000000 };
 
 /// What the attempts together say: the last word that tells more than that
-/// nobody answered, else that, else that nobody could be reached.
+/// nobody answered, unless a whole round brought nothing like it again; else
+/// that, else that nobody could be reached.
 static void note(struct peri_etcd_call *call,
                  const struct peri_etcd_error *error) {
   int kind = call->last.kind;
@@ -21,8 +22,9 @@ static void note(struct peri_etcd_call *call,
       error->kind == PERI_ETCD_UNREACHABLE ||
       (error->kind == PERI_ETCD_TIMEOUT && kind != PERI_ETCD_UNREACHABLE);
   bool known = kind != PERI_ETCD_OK && kind != PERI_ETCD_UNREACHABLE;
-  if (!weak || !known) {
+  if (!weak || !known || call->last_round + 1 < call->rounds) {
     call->last = *error;
+    call->last_round = call->rounds;
   }
 }
 

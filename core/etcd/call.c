@@ -128,6 +128,7 @@ static int begin(struct peri_etcd_call *call,
       peri_clock_mono_ns() + (uint64_t)call->timeout_ms * 1000000;
   call->tried = 0;
   call->rounds = 0;
+  call->last_round = 0;
   call->renewed = false;
   call->round_tls = true;
   call->over = false;

@@ -32,6 +32,7 @@ struct peri_etcd_call {
   uint64_t deadline_ns;
   uint64_t token_version;
   struct peri_etcd_error last;  // what the attempts say so far
+  uint32_t last_round;          // when they did
   void (*done)(void *ctx, const struct peri_etcd_error *error,
                struct peri_slice message);
   void *ctx;
