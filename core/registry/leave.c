@@ -11,8 +11,8 @@ static uint64_t limit_ns(uint64_t limit_ms) {
          (limit_ms < most_ms ? limit_ms : most_ms) * 1000000;
 }
 
-static bool is_batched(const struct peri_entry *entry) {
-  return entry->job == PERI_ENTRY_BATCHED;
+static bool is_batched(const struct peri_listing *listing) {
+  return listing->job == PERI_LISTING_BATCHED;
 }
 
 static void batch_done(void *ctx, const struct peri_etcd_error *error,
@@ -26,18 +26,18 @@ static void batch_done(void *ctx, const struct peri_etcd_error *error,
     permanent = peri_registrar_failed(registrar, &registrar->batch_retry,
                                       "taking records out", "", error);
   }
-  struct peri_list *head = &registrar->entries;
+  struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    struct peri_entry *entry = (struct peri_entry *)(void *)node;
-    if (!is_batched(entry)) {
+    struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    if (!is_batched(listing)) {
       continue;
     }
-    entry->job = PERI_ENTRY_IDLE;
+    listing->job = PERI_LISTING_IDLE;
     if (error == NULL && result->succeeded) {
-      peri_entry_gone(entry, result->revision);
+      peri_listing_gone(listing, result->revision);
     } else if (error == NULL || permanent) {
       // One of the keys is not ours: each for itself, then.
-      entry->alone = true;
+      listing->alone = true;
     }
   }
   if (permanent) {
@@ -47,26 +47,27 @@ static void batch_done(void *ctx, const struct peri_etcd_error *error,
 }
 
 static void take_out(struct peri_registrar *registrar) {
-  struct peri_etcd_compare compares[PERI_ENTRIES_A_TXN];
-  struct peri_etcd_op ops[PERI_ENTRIES_A_TXN];
+  struct peri_etcd_compare compares[PERI_LISTINGS_A_TXN];
+  struct peri_etcd_op ops[PERI_LISTINGS_A_TXN];
   size_t count = 0;
-  struct peri_list *head = &registrar->entries;
+  struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next;
-       node != head && count < PERI_ENTRIES_A_TXN; node = node->next) {
-    struct peri_entry *entry = (struct peri_entry *)(void *)node;
-    if (entry->job != PERI_ENTRY_IDLE || entry->under == 0 || entry->alone) {
+       node != head && count < PERI_LISTINGS_A_TXN; node = node->next) {
+    struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    if (listing->job != PERI_LISTING_IDLE || listing->under == 0 ||
+        listing->alone) {
       continue;
     }
     compares[count] = (struct peri_etcd_compare){
-        .key = peri_entry_etcd_key(entry),
+        .key = peri_listing_key(listing),
         .target = PERI_ETCD_LEASE,
         .relation = PERI_ETCD_EQUAL,
-        .number = entry->under,
+        .number = listing->under,
     };
     ops[count++] = (struct peri_etcd_op){.kind = PERI_ETCD_OP_DELETE,
-                                         .key = peri_entry_etcd_key(entry)};
-    entry->job = PERI_ENTRY_BATCHED;
-    entry->placed = false;
+                                         .key = peri_listing_key(listing)};
+    listing->job = PERI_LISTING_BATCHED;
+    listing->placed = false;
   }
   if (count == 0) {
     return;
@@ -103,12 +104,12 @@ static void leave_step(struct peri_registrar *registrar, uint64_t now_ns,
   }
   size_t pending = 0;
   int error = 0;
-  struct peri_list *head = &registrar->entries;
+  struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    const struct peri_entry *entry = (struct peri_entry *)(void *)node;
-    if (entry->job == PERI_ENTRY_IDLE && entry->refused) {
-      error = peri_registrar_code(entry->retry.kind);
-    } else if (entry->job != PERI_ENTRY_IDLE || entry->under != 0) {
+    const struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    if (listing->job == PERI_LISTING_IDLE && listing->refused) {
+      error = peri_registrar_code(listing->retry.kind);
+    } else if (listing->job != PERI_LISTING_IDLE || listing->under != 0) {
       pending++;
     }
   }
@@ -126,9 +127,9 @@ static void revoked(void *ctx, const struct peri_etcd_error *error) {
   registrar->revoke = NULL;
   if (error == NULL) {
     registrar->lease = registrar->candidate = 0;
-    struct peri_list *head = &registrar->entries;
+    struct peri_list *head = &registrar->listings;
     for (struct peri_list *node = head->next; node != head; node = node->next) {
-      peri_entry_orphan((struct peri_entry *)(void *)node);
+      peri_listing_orphan((struct peri_listing *)(void *)node);
     }
     settle(&registrar->revoking, 0);
   } else if (peri_registrar_failed(registrar, &registrar->revoke_retry,
@@ -224,11 +225,11 @@ void peri_registrar_leave(struct peri_registrar *registrar, uint64_t limit_ms,
     peri_etcd_call_cancel(registrar->grant);
     registrar->grant = NULL;
   }
-  struct peri_list *head = &registrar->entries;
+  struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    struct peri_entry *entry = (struct peri_entry *)(void *)node;
-    entry->refused = false;
-    peri_retry_reset(&entry->retry);
+    struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    listing->refused = false;
+    peri_retry_reset(&listing->retry);
   }
   peri_registrar_wake(registrar);
 }

@@ -52,10 +52,10 @@ static size_t on_fleet(void *ctx) {
   return peri_catalog_endpoints(membership->catalog);
 }
 
-static void on_changed(void *ctx, struct peri_entry *entry) {
+static void on_changed(void *ctx, struct peri_listing *listing) {
   struct peri_membership *membership = ctx;
   if (membership->provider != NULL) {
-    peri_provider_changed(membership->provider, entry);
+    peri_provider_changed(membership->provider, listing);
   }
 }
 

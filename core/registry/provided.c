@@ -35,11 +35,11 @@ static void answer(struct peri_provided *provided, int error,
 }
 
 void peri_provided_settle(struct peri_provided *provided) {
-  enum peri_entry_state state = peri_entry_state(provided->entry);
-  if (state == PERI_ENTRY_REGISTERED) {
+  enum peri_listing_state state = peri_listing_state(provided->listing);
+  if (state == PERI_LISTING_REGISTERED) {
     answer(provided, 0, "");
-  } else if (state == PERI_ENTRY_BLOCKED) {
-    answer(provided, PERI_EBUSY, peri_entry_reason(provided->entry));
+  } else if (state == PERI_LISTING_BLOCKED) {
+    answer(provided, PERI_EBUSY, peri_listing_reason(provided->listing));
   }
 }
 
@@ -48,7 +48,7 @@ static void on_limit(void *ctx) {
   char words[400];
   const char *why = provided->why[0] != '\0'
                         ? provided->why
-                        : peri_entry_reason(provided->entry);
+                        : peri_listing_reason(provided->listing);
   peri_provided_settle(provided);
   snprintf(words, sizeof(words),
            "not registered yet, and tried again until it is: %.300s", why);
@@ -59,7 +59,7 @@ static void on_probe(void *ctx, bool healthy, const char *why) {
   struct peri_provided *provided = ctx;
   snprintf(provided->why, sizeof(provided->why), "%s%.180s",
            healthy ? "" : "unhealthy: ", healthy ? "" : why);
-  peri_entry_switch(provided->entry, healthy);
+  peri_listing_switch(provided->listing, healthy);
 }
 
 static int check_health(struct peri_provided *provided,
@@ -69,7 +69,7 @@ static int check_health(struct peri_provided *provided,
   provided->probe = NULL;
   if (provided->health == PERI_PROBE_NONE) {
     provided->why[0] = '\0';
-    peri_entry_switch(provided->entry, true);
+    peri_listing_switch(provided->listing, true);
     return 0;
   }
   if (provided->health == PERI_PROBE_GRPC && provider->rpc == NULL) {
@@ -108,9 +108,9 @@ void peri_provided_free(struct peri_provided *provided) {
 
 void peri_provided_remove(struct peri_provided *provided,
                           void (*done)(void *ctx, int error), void *ctx) {
-  struct peri_entry *entry = provided->entry;
+  struct peri_listing *listing = provided->listing;
   peri_provided_free(provided);
-  peri_registrar_remove(entry, done, ctx);
+  peri_registrar_remove(listing, done, ctx);
 }
 
 static int add(struct peri_provider *provider,
@@ -137,16 +137,16 @@ static int add(struct peri_provider *provider,
     goto fail_keep;
   }
   rc = peri_registrar_add(provider->options.registrar, init->service,
-                          &init->record, false, &provided->entry);
+                          &init->record, false, &provided->listing);
   if (rc < 0) {
-    goto fail_entry;
+    goto fail_listing;
   }
   peri_list_push(&provider->list, &provided->node);
   provider->count++;
   *ret_provided = provided;
   return 0;
 
-fail_entry:
+fail_listing:
   peri_catalog_release(provider->options.catalog, init->service);
 fail_keep:
   peri_timer_free(provided->limit);
@@ -167,7 +167,7 @@ static int apply(struct peri_provided *provided,
   int rc = peri_record_write(&init->record, &record);
   if (rc == 0 && !peri_slice_equal(peri_buffer_slice(&record),
                                    peri_buffer_slice(&provided->record))) {
-    rc = peri_entry_update(provided->entry, &init->record);
+    rc = peri_listing_update(provided->listing, &init->record);
   }
   if (rc < 0) {
     peri_buffer_done(&record);

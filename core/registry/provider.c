@@ -225,7 +225,8 @@ int peri_provider_register(struct peri_provider *provider,
   provided->ctx = ctx;
   // A state that holds already is told by the limit's timer too: never from
   // within this call.
-  bool settled = peri_entry_state(provided->entry) == PERI_ENTRY_REGISTERED;
+  bool settled =
+      peri_listing_state(provided->listing) == PERI_LISTING_REGISTERED;
   peri_timer_start(provided->limit, settled ? 0 : PERI_PROVIDED_WAIT_MS, 0);
   return 0;
 }
@@ -271,12 +272,12 @@ int peri_provider_deregister(struct peri_provider *provider,
 }
 
 void peri_provider_changed(struct peri_provider *provider,
-                           struct peri_entry *entry) {
+                           struct peri_listing *listing) {
   for (struct peri_list *node = provider->list.next; node != &provider->list;
        node = node->next) {
     struct peri_provided *provided =
         PERI_CONTAINER_OF(node, struct peri_provided, node);
-    if (provided->entry == entry) {
+    if (provided->listing == listing) {
       peri_provided_settle(provided);
       return;
     }
@@ -295,8 +296,8 @@ void peri_provider_seen(struct peri_provider *provider, struct peri_slice key,
        node = node->next) {
     struct peri_provided *provided =
         PERI_CONTAINER_OF(node, struct peri_provided, node);
-    if (peri_slice_equal(key, peri_entry_etcd_key(provided->entry))) {
-      peri_entry_seen(provided->entry, lease, mod_revision);
+    if (peri_slice_equal(key, peri_listing_key(provided->listing))) {
+      peri_listing_seen(provided->listing, lease, mod_revision);
       return;
     }
   }
@@ -307,9 +308,9 @@ void peri_provider_loaded(struct peri_provider *provider,
   struct peri_provided *provided = peri_provided_find(provider, service);
   int64_t lease, mod_revision;
   if (provided != NULL && !peri_catalog_has(provider->options.catalog,
-                                            peri_entry_etcd_key(provided->entry),
+                                            peri_listing_key(provided->listing),
                                             &lease, &mod_revision)) {
-    peri_entry_seen(provided->entry, 0, revision);
+    peri_listing_seen(provided->listing, 0, revision);
   }
 }
 
@@ -329,9 +330,10 @@ void peri_provider_status(const struct peri_provider *provider, size_t index,
       PERI_CONTAINER_OF(node, struct peri_provided, node);
   *ret_status = (struct peri_own_status){
       .service = provided->service,
-      .address = peri_entry_address(provided->entry),
-      .state = states[peri_entry_state(provided->entry)],
-      .reason = provided->why[0] != '\0' ? provided->why
-                                         : peri_entry_reason(provided->entry),
+      .address = peri_listing_address(provided->listing),
+      .state = states[peri_listing_state(provided->listing)],
+      .reason = provided->why[0] != '\0'
+                    ? provided->why
+                    : peri_listing_reason(provided->listing),
   };
 }

@@ -6,7 +6,7 @@
 
 struct peri_catalog;
 struct peri_config;
-struct peri_entry;
+struct peri_listing;
 struct peri_loop;
 struct peri_mailbox;
 struct peri_registrar;
@@ -27,7 +27,7 @@ struct peri_provider_options {
 /// @return 0 or PERI_ENOMEM.
 int peri_provider_new(const struct peri_provider_options *options,
                       struct peri_provider **ret_provider);
-/// Ends the health checks, then `closed(ctx)`: the provider is freed. Entries
+/// Ends the health checks, then `closed(ctx)`: the provider is freed. Listings
 /// stay with the registrar.
 void peri_provider_close(struct peri_provider *provider,
                          void (*closed)(void *ctx), void *ctx);
@@ -51,10 +51,10 @@ int peri_provider_deregister(struct peri_provider *provider,
                                           const char *words),
                              void *ctx, struct peri_problem *ret_problem);
 
-/// To be called when the registrar says that the state of an entry changed, and
-/// when the catalog saw a key.
+/// To be called when the registrar says that the state of a listing changed,
+/// and when the catalog saw a key.
 void peri_provider_changed(struct peri_provider *provider,
-                           struct peri_entry *entry);
+                           struct peri_listing *listing);
 void peri_provider_seen(struct peri_provider *provider, struct peri_slice key,
                         int64_t lease, int64_t mod_revision);
 /// To be called when the catalog has read a whole service: a key of ours that

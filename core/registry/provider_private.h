@@ -6,7 +6,7 @@
 #include "registry/provider.h"
 #include "registry/record.h"
 
-struct peri_entry;
+struct peri_listing;
 struct peri_rpc_client;
 struct peri_timer;
 
@@ -30,7 +30,7 @@ struct peri_provided_init {
 struct peri_provided {
   struct peri_list node;
   struct peri_provider *provider;
-  struct peri_entry *entry;
+  struct peri_listing *listing;
   struct peri_probe *probe;  // NULL when nothing is checked
   enum peri_provided_source source;
   char *service;
@@ -61,11 +61,11 @@ int peri_provided_put(struct peri_provider *provider,
                       const struct peri_provided_init *init,
                       struct peri_provided **ret_provided,
                       struct peri_problem *ret_problem);
-/// Stops its checks and takes the entry out; `done` may be NULL.
+/// Stops its checks and takes the listing out; `done` may be NULL.
 void peri_provided_remove(struct peri_provided *provided,
                           void (*done)(void *ctx, int error), void *ctx);
-/// Frees it without touching the entry. A registration that waits is told that
-/// it is over.
+/// Frees it without touching the listing. A registration that waits is told
+/// that it is over.
 void peri_provided_free(struct peri_provided *provided);
 struct peri_provided *peri_provided_find(const struct peri_provider *provider,
                                          struct peri_slice service);

@@ -164,14 +164,14 @@ void peri_registrar_wake(struct peri_registrar *registrar) {
   }
 }
 
-/// Shows how many entries stand, and says when all that should do.
+/// Shows how many listings stand, and says when all that should do.
 static void show(struct peri_registrar *registrar) {
   size_t placed = 0, wanted = 0;
-  struct peri_list *head = &registrar->entries;
+  struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    const struct peri_entry *entry = (struct peri_entry *)(void *)node;
-    wanted += peri_entry_wanted(entry);
-    placed += peri_entry_state(entry) == PERI_ENTRY_REGISTERED;
+    const struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    wanted += peri_listing_wanted(listing);
+    placed += peri_listing_state(listing) == PERI_LISTING_REGISTERED;
   }
   if (registrar->registrations != NULL) {
     peri_metric_set(registrar->registrations, (int64_t)placed);
@@ -190,16 +190,16 @@ static void show(struct peri_registrar *registrar) {
 
 static void step(struct peri_registrar *registrar) {
   uint64_t now = peri_clock_mono_ns(), next_ns = 0;
-  struct peri_list *head = &registrar->entries;
+  struct peri_list *head = &registrar->listings;
   bool wanted = false;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    wanted = wanted || peri_entry_wanted((struct peri_entry *)(void *)node);
+    wanted = wanted || peri_listing_wanted((struct peri_listing *)(void *)node);
   }
   peri_tenure_step(registrar, wanted, now, &next_ns);
   for (struct peri_list *node = head->next, *after; node != head;
        node = after) {
     after = node->next;
-    peri_entry_step((struct peri_entry *)(void *)node, now, &next_ns);
+    peri_listing_step((struct peri_listing *)(void *)node, now, &next_ns);
   }
   peri_leave_step(registrar, now, &next_ns);
   show(registrar);
@@ -209,20 +209,20 @@ static void step(struct peri_registrar *registrar) {
   }
 }
 
-/// Tells of one entry whose state is another than was told. Returns whether
+/// Tells of one listing whose state is another than was told. Returns whether
 /// there was one.
 static bool tell_change(struct peri_registrar *registrar) {
-  struct peri_list *head = &registrar->entries;
+  struct peri_list *head = &registrar->listings;
   if (registrar->changed == NULL) {
     return false;
   }
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    struct peri_entry *entry = (struct peri_entry *)(void *)node;
-    int state = (int)peri_entry_state(entry);
-    if (entry->told != state && !entry->removing) {
-      entry->told = state;
+    struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    int state = (int)peri_listing_state(listing);
+    if (listing->told != state && !listing->removing) {
+      listing->told = state;
       peri_registrar_wake(registrar);
-      registrar->changed(registrar->ctx, entry);
+      registrar->changed(registrar->ctx, listing);
       return true;
     }
   }
@@ -242,11 +242,11 @@ static void tick(void *ctx) {
     peri_leave_tell(registrar);
     return;
   }
-  struct peri_entry *entry = (struct peri_entry *)(void *)node;
-  void (*done)(void *, int) = entry->done;
-  void *done_ctx = entry->done_ctx;
-  int outcome = entry->outcome;
-  peri_entry_free(entry);
+  struct peri_listing *listing = (struct peri_listing *)(void *)node;
+  void (*done)(void *, int) = listing->done;
+  void *done_ctx = listing->done_ctx;
+  int outcome = listing->outcome;
+  peri_listing_free(listing);
   peri_registrar_wake(registrar);
   if (done != NULL) {
     done(done_ctx, outcome);
@@ -281,7 +281,7 @@ int peri_registrar_new(const struct peri_registrar_options *options,
   registrar->changed = options->changed;
   registrar->ctx = options->ctx;
   registrar->random = peri_hash_random_seed() | 1;
-  peri_list_init(&registrar->entries);
+  peri_list_init(&registrar->listings);
   peri_list_init(&registrar->removed);
   int rc = PERI_ENOMEM;
   registrar->prefix = peri_slice_dup(options->prefix);
@@ -316,9 +316,9 @@ void peri_registrar_free(struct peri_registrar *registrar) {
   }
   peri_leave_done(registrar);
   peri_tenure_done(registrar);
-  peri_list_splice(&registrar->entries, &registrar->removed);
-  while (!peri_list_empty(&registrar->entries)) {
-    peri_entry_free((struct peri_entry *)(void *)registrar->entries.next);
+  peri_list_splice(&registrar->listings, &registrar->removed);
+  while (!peri_list_empty(&registrar->listings)) {
+    peri_listing_free((struct peri_listing *)(void *)registrar->listings.next);
   }
   peri_etcd_keeper_free(registrar->keeper);
   peri_timer_free(registrar->timer);
@@ -326,35 +326,35 @@ void peri_registrar_free(struct peri_registrar *registrar) {
   free(registrar);
 }
 
-/// Makes the copies of an entry. The key gets a NUL, for logs.
-static int fill(struct peri_entry *entry, struct peri_slice service,
+/// Makes the copies of a listing. The key gets a NUL, for logs.
+static int fill(struct peri_listing *listing, struct peri_slice service,
                 const struct peri_record *record) {
-  int rc = peri_record_key(peri_slice_of(entry->registrar->prefix), service,
-                           record->address, &entry->key);
+  int rc = peri_record_key(peri_slice_of(listing->registrar->prefix), service,
+                           record->address, &listing->key);
   if (rc == 0) {
-    rc = peri_buffer_add(&entry->key, "", 1);
+    rc = peri_buffer_add(&listing->key, "", 1);
   }
   if (rc == 0) {
-    rc = peri_record_write(record, &entry->value);
+    rc = peri_record_write(record, &listing->value);
   }
   if (rc < 0) {
     return rc;
   }
-  entry->service = peri_slice_dup(service);
-  entry->address = peri_slice_dup(record->address);
-  return entry->service != NULL && entry->address != NULL ? 0 : PERI_ENOMEM;
+  listing->service = peri_slice_dup(service);
+  listing->address = peri_slice_dup(record->address);
+  return listing->service != NULL && listing->address != NULL ? 0 : PERI_ENOMEM;
 }
 
 static bool is_taken(const struct peri_registrar *registrar,
-                     struct peri_entry *entry) {
-  const struct peri_list *head = &registrar->entries;
+                     struct peri_listing *listing) {
+  const struct peri_list *head = &registrar->listings;
   bool taken = false;
   for (const struct peri_list *node = head->next; node != head;
        node = node->next) {
-    const struct peri_entry *other = (const struct peri_entry *)(void *)node;
-    if (peri_slice_equal(peri_entry_etcd_key(other),
-                         peri_entry_etcd_key(entry))) {
-      entry->behind = true;
+    const struct peri_listing *other =
+        (const struct peri_listing *)(void *)node;
+    if (peri_slice_equal(peri_listing_key(other), peri_listing_key(listing))) {
+      listing->behind = true;
       taken = taken || !other->removing;
     }
   }
@@ -364,28 +364,28 @@ static bool is_taken(const struct peri_registrar *registrar,
 int peri_registrar_add(struct peri_registrar *registrar,
                        struct peri_slice service,
                        const struct peri_record *record, bool on,
-                       struct peri_entry **ret_entry) {
+                       struct peri_listing **ret_listing) {
   if (registrar->leaving.begun) {
     return PERI_ECLOSED;
   }
-  struct peri_entry *entry = calloc(1, sizeof(*entry));
-  if (entry == NULL) {
+  struct peri_listing *listing = calloc(1, sizeof(*listing));
+  if (listing == NULL) {
     return PERI_ENOMEM;
   }
-  entry->registrar = registrar;
-  entry->on = on;
-  peri_list_init(&entry->node);
-  int rc = fill(entry, service, record);
-  if (rc == 0 && is_taken(registrar, entry)) {
+  listing->registrar = registrar;
+  listing->on = on;
+  peri_list_init(&listing->node);
+  int rc = fill(listing, service, record);
+  if (rc == 0 && is_taken(registrar, listing)) {
     rc = PERI_EEXIST;
   }
   if (rc < 0) {
-    peri_entry_free(entry);
+    peri_listing_free(listing);
     return rc;
   }
-  peri_list_push(&registrar->entries, &entry->node);
+  peri_list_push(&registrar->listings, &listing->node);
   peri_registrar_wake(registrar);
-  *ret_entry = entry;
+  *ret_listing = listing;
   return 0;
 }
 
@@ -395,10 +395,10 @@ void peri_registrar_hurry(struct peri_registrar *registrar) {
   peri_retry_hurry(registrar, &registrar->retry, now, window_ms);
   peri_retry_hurry(registrar, &registrar->batch_retry, now, 1);
   peri_retry_hurry(registrar, &registrar->revoke_retry, now, 1);
-  struct peri_list *head = &registrar->entries;
+  struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    struct peri_entry *entry = (struct peri_entry *)(void *)node;
-    peri_retry_hurry(registrar, &entry->retry, now, window_ms);
+    struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    peri_retry_hurry(registrar, &listing->retry, now, window_ms);
   }
   if (registrar->kept != NULL) {
     peri_etcd_kept_hurry(registrar->kept);
@@ -407,22 +407,22 @@ void peri_registrar_hurry(struct peri_registrar *registrar) {
 }
 
 void peri_registrar_regressed(struct peri_registrar *registrar) {
-  struct peri_list *head = &registrar->entries;
+  struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    struct peri_entry *entry = (struct peri_entry *)(void *)node;
-    entry->known = entry->seen = 0;
-    entry->placed = false;
-    entry->stale = true;
+    struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    listing->known = listing->seen = 0;
+    listing->placed = false;
+    listing->stale = true;
   }
   peri_registrar_hurry(registrar);
 }
 
 void peri_registrar_each(struct peri_registrar *registrar,
-                         void (*visit)(void *ctx, struct peri_entry *entry),
+                         void (*visit)(void *ctx, struct peri_listing *listing),
                          void *ctx) {
-  struct peri_list *head = &registrar->entries;
+  struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    visit(ctx, (struct peri_entry *)(void *)node);
+    visit(ctx, (struct peri_listing *)(void *)node);
   }
 }
 
@@ -445,11 +445,12 @@ int peri_registrar_trouble(const struct peri_registrar *registrar) {
     return registrar->retry.kind;
   }
   int kind = registrar->keep_kind;
-  const struct peri_list *head = &registrar->entries;
+  const struct peri_list *head = &registrar->listings;
   for (const struct peri_list *node = head->next;
        kind == PERI_ETCD_OK && node != head; node = node->next) {
-    const struct peri_entry *entry = (const struct peri_entry *)(void *)node;
-    kind = entry->retry.kind;
+    const struct peri_listing *listing =
+        (const struct peri_listing *)(void *)node;
+    kind = listing->retry.kind;
   }
   return kind;
 }

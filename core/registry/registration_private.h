@@ -14,10 +14,10 @@ struct peri_metric;
 struct peri_timer;
 
 enum {
-  PERI_ENTRIES_IN_FLIGHT = 32,      // calls for entries at one time
-  PERI_ENTRIES_A_TXN = 64,          // entries taken out by one Txn
-  PERI_ENTRY_GIVEN_UP_MS = 500,     // a Put not wanted any more is waited for
-  PERI_ENTRY_REMOVE_MS = 2000,      // and a removal
+  PERI_LISTINGS_IN_FLIGHT = 32,     // calls for listings at one time
+  PERI_LISTINGS_A_TXN = 64,         // listings taken out by one Txn
+  PERI_LISTING_GIVEN_UP_MS = 500,   // a Put not wanted any more is waited for
+  PERI_LISTING_REMOVE_MS = 2000,    // and a removal
   PERI_REGISTRAR_BLOCKED_MS = 5000  // between attempts that are refused
 };
 
@@ -29,14 +29,14 @@ struct peri_retry {
   char text[256];     // what it said
 };
 
-enum peri_entry_job {
-  PERI_ENTRY_IDLE = 0,
-  PERI_ENTRY_PUTTING = 1,
-  PERI_ENTRY_DELETING = 2,
-  PERI_ENTRY_BATCHED = 3  // in the Txn of the registrar
+enum peri_listing_job {
+  PERI_LISTING_IDLE = 0,
+  PERI_LISTING_PUTTING = 1,
+  PERI_LISTING_DELETING = 2,
+  PERI_LISTING_BATCHED = 3  // in the Txn of the registrar
 };
 
-struct peri_entry {
+struct peri_listing {
   struct peri_list node;
   struct peri_registrar *registrar;
   char *service;
@@ -44,12 +44,12 @@ struct peri_entry {
   struct peri_buffer key;
   struct peri_buffer value;
   bool on;
-  int told;  // enum peri_entry_state that the user knows of
+  int told;  // enum peri_listing_state that the user knows of
   bool removing;
-  bool behind;  // another entry of the same key is being removed
+  bool behind;  // another listing of the same key is being removed
   bool alone;   // its batch was refused: somebody else's key was among them
 
-  int job;  // enum peri_entry_job
+  int job;  // enum peri_listing_job
   struct peri_etcd_call *call;
   struct peri_retry retry;
   uint64_t unwanted_ns;  // since when the Put under way is not wanted
@@ -88,12 +88,12 @@ struct peri_registrar {
   char *prefix;
   uint32_t ttl_s;
   size_t (*fleet)(void *ctx);
-  void (*changed)(void *ctx, struct peri_entry *entry);
+  void (*changed)(void *ctx, struct peri_listing *listing);
   void *ctx;
 
   struct peri_timer *timer;
   uint64_t random;
-  struct peri_list entries;
+  struct peri_list listings;
   struct peri_list removed;  // whose `done` is to be called
   size_t in_flight;
   bool woken;
@@ -167,15 +167,15 @@ void peri_tenure_lost(struct peri_registrar *registrar);
 void peri_tenure_done(struct peri_registrar *registrar);
 
 /// Whether it is to be in etcd.
-bool peri_entry_wanted(const struct peri_entry *entry);
-void peri_entry_step(struct peri_entry *entry, uint64_t now_ns,
-                     uint64_t *next_ns);
+bool peri_listing_wanted(const struct peri_listing *listing);
+void peri_listing_step(struct peri_listing *listing, uint64_t now_ns,
+                       uint64_t *next_ns);
 /// The lease is gone, and the record with it.
-void peri_entry_orphan(struct peri_entry *entry);
+void peri_listing_orphan(struct peri_listing *listing);
 /// Its key is not (any more) in etcd as of `revision`, or is not ours.
-void peri_entry_gone(struct peri_entry *entry, int64_t revision);
+void peri_listing_gone(struct peri_listing *listing, int64_t revision);
 /// Cancels what is under way and frees it.
-void peri_entry_free(struct peri_entry *entry);
+void peri_listing_free(struct peri_listing *listing);
 
 /// Takes out what is there in batches while leaving, and revokes.
 void peri_leave_step(struct peri_registrar *registrar, uint64_t now_ns,

@@ -58,9 +58,9 @@ void peri_tenure_lost(struct peri_registrar *registrar) {
   registrar->lease = 0;
   registrar->candidate = 0;
   registrar->keep_kind = PERI_ETCD_OK;
-  for (struct peri_list *node = registrar->entries.next;
-       node != &registrar->entries; node = node->next) {
-    peri_entry_orphan((struct peri_entry *)(void *)node);
+  for (struct peri_list *node = registrar->listings.next;
+       node != &registrar->listings; node = node->next) {
+    peri_listing_orphan((struct peri_listing *)(void *)node);
   }
   // A whole fleet may have lost its leases in the same moment.
   peri_retry_reset(&registrar->retry);

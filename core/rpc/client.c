@@ -15,6 +15,11 @@ void peri_rpc_op_init(struct peri_rpc_op *op,
   op->message.run = on_op;
   op->ok = false;
   op->complete = complete;
+  atomic_init(&op->armed, false);
+}
+
+void peri_rpc_op_arm(struct peri_rpc_op *op) {
+  atomic_store_explicit(&op->armed, true, memory_order_release);
 }
 
 /// The completion queue's thread: it only hands over. The mailbox is open as
@@ -29,6 +34,7 @@ static void *serve(void *arg) {
       break;
     }
     struct peri_rpc_op *op = event.tag;
+    atomic_load_explicit(&op->armed, memory_order_acquire);
     op->ok = event.success != 0;
     peri_mailbox_post(client->mailbox, &op->message);
   }

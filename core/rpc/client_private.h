@@ -1,6 +1,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/list.h"
 #include "loop/mailbox.h"
@@ -12,6 +13,9 @@
 struct peri_rpc_op {
   struct peri_message message;
   bool ok;
+  /// Set by the owner before gRPC gets the tag, read by the thread when it
+  /// comes back: what happens between them is not for gRPC to order alone.
+  atomic_bool armed;
   /// On the owner's loop.
   void (*complete)(struct peri_rpc_op *op);
 };
@@ -32,6 +36,9 @@ struct peri_rpc_client {
 /// Prepares a tag whose completion calls `complete`.
 void peri_rpc_op_init(struct peri_rpc_op *op,
                       void (*complete)(struct peri_rpc_op *op));
+
+/// To be called right before a batch with this tag is started.
+void peri_rpc_op_arm(struct peri_rpc_op *op);
 
 /// Cancels every stream that is under way.
 void peri_rpc_streams_cancel(struct peri_rpc_client *client);

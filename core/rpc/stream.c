@@ -75,6 +75,7 @@ static void settle(struct peri_rpc_stream *stream) {
 /// many after the call has ended, which its status tells.
 static bool start(struct peri_rpc_stream *stream, grpc_op *op,
                   struct peri_rpc_op *tag) {
+  peri_rpc_op_arm(tag);
   if (grpc_of(stream)->start_batch(stream->call, op, 1, tag, NULL) !=
       GRPC_CALL_OK) {
     return false;

@@ -54,6 +54,7 @@ int peri_rpc_unary_start(struct peri_rpc_client *client,
   unary->ctx = ctx;
   peri_rpc_op_init(&unary->op, on_complete);
   peri_list_push(&client->unaries, &unary->node);
+  peri_rpc_op_arm(&unary->op);
   int rc = peri_rpc_exchange_start(&unary->exchange, channel, client->queue,
                                    request, &unary->op);
   // The channel may be freed while a cancelled call is still ending.

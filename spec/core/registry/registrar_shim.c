@@ -16,7 +16,7 @@ size_t peri_shim_fleet(void *ctx) {
   return *(size_t *)ctx;
 }
 
-void peri_shim_entry_count(void *ctx, struct peri_entry *entry) {
+void peri_shim_listing_count(void *ctx, struct peri_listing *entry) {
   (void)entry;
   peri_shim_outcome_note(ctx, 0);
 }

@@ -15,8 +15,8 @@ void peri_shim_outcome_closed(void *ctx);
 /// A fleet of as many as `ctx` points to (size_t).
 size_t peri_shim_fleet(void *ctx);
 /// Counts entries. `ctx` is a struct peri_shim_outcome.
-struct peri_entry;
-void peri_shim_entry_count(void *ctx, struct peri_entry *entry);
+struct peri_listing;
+void peri_shim_listing_count(void *ctx, struct peri_listing *entry);
 
 /// For `done`: frees the registrar from within it.
 struct peri_registrar;

@@ -129,7 +129,7 @@ end
 
 --- @return ffi.cdata* entry
 function Registrar:add(service, address, on, weight)
-  local entry = ffi.new("struct peri_entry *[1]")
+  local entry = ffi.new("struct peri_listing *[1]")
   local record, anchors = record_of(address, weight)
   local rc = C.peri_registrar_add(self.ptr[0], cffi.slice(service), record, on ~= false, entry)
   assert(anchors)
@@ -141,17 +141,17 @@ end
 
 function Registrar:update(entry, address, weight)
   local record, anchors = record_of(address, weight)
-  local rc = C.peri_entry_update(entry, record)
+  local rc = C.peri_listing_update(entry, record)
   assert(anchors)
   return rc
 end
 
 function M.state(entry)
-  return tonumber(C.peri_entry_state(entry))
+  return tonumber(C.peri_listing_state(entry))
 end
 
 function M.reason(entry)
-  return ffi.string(C.peri_entry_reason(entry))
+  return ffi.string(C.peri_listing_reason(entry))
 end
 
 function Registrar:await_state(entry, state, limit_ms)
@@ -224,14 +224,14 @@ end
 
 --- Tells an entry what stands in etcd now, as a watch does.
 function M.see(entry, cluster)
-  local key = cffi.string(C.peri_entry_etcd_key(entry))
+  local key = cffi.string(C.peri_listing_key(entry))
   local record = cluster:read(key)[key]
   if record then
-    C.peri_entry_seen(entry, M.lease(record.lease), record.mod_revision)
+    C.peri_listing_seen(entry, M.lease(record.lease), record.mod_revision)
   else
     -- A deletion's revision is the store's.
     local text = cluster:ctl("get", "-w", "json", "nothing")
-    C.peri_entry_seen(entry, 0, tonumber(text:match('"revision":(%d+)')))
+    C.peri_listing_seen(entry, 0, tonumber(text:match('"revision":(%d+)')))
   end
 end
 

@@ -52,7 +52,7 @@ describe("registry/registration", function()
       assert(registrar:add("Shop", "10.0.0.7:" .. i, false))
     end
     local seen = ffi.new("struct peri_shim_outcome")
-    C.peri_registrar_each(registrar.ptr[0], C.peri_shim_entry_count, seen)
+    C.peri_registrar_each(registrar.ptr[0], C.peri_shim_listing_count, seen)
     assert.equal(5, seen.count)
   end)
 

@@ -116,7 +116,7 @@ describe("registry/tenure", function()
     local other = registrar:registered("Other", "10.0.0.7:1")
     cluster:ctl("lease", "revoke", cluster:leases()[1])
     registrar.fleet[0] = 0
-    C.peri_entry_seen(other, 0, 1000)
+    C.peri_listing_seen(other, 0, 1000)
     proc.await("the loss", 5000, function()
       return registrar:lease() == 0
     end)

@@ -1,0 +1,54 @@
+local etcd = require("spec.support.etcd")
+local support = require("spec.core.registry.registry_support")
+
+describe("following a service", function()
+  local cluster, registry
+
+  before_each(function()
+    cluster = etcd.start({ fast = true })
+    for i = 1, 6 do
+      cluster:ctl("put", "c/10.0.0." .. i .. ":1", ('{"Op":0,"Addr":"10.0.0.%d:1"}'):format(i))
+    end
+    registry = assert(support.start(support.tree(cluster.endpoints, "127.0.0.1:7402")))
+    registry:await("all six", function()
+      return select(2, registry:addresses("c"):gsub("%S+", "")) == 6
+    end)
+  end)
+
+  after_each(function()
+    assert.is_true(registry:free())
+    cluster:stop()
+  end)
+
+  it("goes on after compaction without an empty moment", function()
+    cluster:kill(1)
+    registry:await("trouble", function()
+      return registry:status().state == "stale"
+    end)
+    local elsewhere = etcd.start({ fast = true })
+    elsewhere:stop()
+    -- While it is away from the watch: others change and compact.
+    cluster:restart(1)
+    cluster:ctl("del", "c/10.0.0.6:1")
+    registry:await("the deletion", function()
+      return registry:addresses("c") == "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 10.0.0.4:1 10.0.0.5:1"
+    end)
+    assert.equal("live", registry:status().state)
+    local revision = registry:status().services.c.revision
+    cluster:ctl("compact", revision)
+    cluster:ctl("put", "c/10.0.0.7:1", '{"Op":0,"Addr":"10.0.0.7:1"}')
+    registry:await("the next", function()
+      return registry:addresses("c"):find("10.0.0.7:1", 1, true)
+    end)
+  end)
+
+  it("notices that everything was lost, and reads again", function()
+    cluster:wipe()
+    cluster:ctl("put", "c/10.0.0.9:1", '{"Op":0,"Addr":"10.0.0.9:1"}')
+    registry:await("the new one", function()
+      return registry:addresses("c"):find("10.0.0.9:1", 1, true)
+    end)
+    assert.equal(1, registry:metric('perigee_registry_resyncs_total{reason="regression"}'))
+    assert.equal("live", registry:status().state)
+  end)
+end)

@@ -1,0 +1,28 @@
+local etcd = require("spec.support.etcd")
+local support = require("spec.core.registry.registry_support")
+
+describe("the health of a part in a cluster", function()
+  it("is told in metrics", function()
+    local cluster = etcd.start({ fast = true })
+    local registry = assert(support.start(support.tree(cluster.endpoints, "127.0.0.1:7402")))
+    registry:enter()
+    registry:await("its record", function()
+      return registry:settled()
+    end)
+    registry:await("a lease in the metrics", function()
+      return (registry:metric("perigee_lease_remaining_seconds") or 0) >= 2
+    end)
+    assert.equal(0, registry:metric('perigee_etcd_trouble{kind="unreachable"}'))
+    assert.equal(0, registry:metric("perigee_services_stale"))
+    cluster:kill()
+    registry:await("trouble in the metrics", function()
+      return registry:metric('perigee_etcd_trouble{kind="unreachable"}') == 1 and registry:metric("perigee_services_stale") == 1
+    end)
+    cluster:restart()
+    registry:await("its end", function()
+      return registry:metric('perigee_etcd_trouble{kind="unreachable"}') == 0 and registry:metric("perigee_services_stale") == 0
+    end)
+    assert.is_true(registry:free())
+    cluster:stop()
+  end)
+end)
