@@ -99,7 +99,7 @@ describe("a sidecar on etcd sees", function()
     discovery.put(cluster, "bad", "10.6.0.1:1")
     want("bad", { "10.6.0.1:1" })
     local wrong = {
-      "", "not JSON", "[]", "null", "42", '"text"', "{}", '{"Addr":""}', '{"Addr":5}', '{"Addr":"no port"}',
+      " ", "not JSON", "[]", "null", "42", '"text"', "{}", '{"Addr":""}', '{"Addr":5}', '{"Addr":"no port"}',
       '{"Addr":"10.6.0.9:99999"}', '{"Op":1,"Addr":"10.6.0.9:1"}', '{"Addr":"10.6.0.9:1","Metadata":{"weight":0}}',
       '{"Addr":"10.6.0.9:1","Metadata":{"weight":-1}}', '{"Addr":"10.6.0.9:1","Metadata":{"weight":"heavy"}}',
       '{"Addr":"10.6.0.9:1","Metadata":{"weight":1e99}}', '{"Addr":"10.6.0.9:1"', ("["):rep(20000),

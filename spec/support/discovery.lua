@@ -47,7 +47,7 @@ local function text_of(options)
   return ([[
 return {
   workers = WORKERS,
-  node = { address = "127.0.0.1:PORT", zone = "ZONE" },
+  node = { address = "127.0.0.1:PORT", ZONE },
   listen = { app = "127.0.0.1:0", mesh = "127.0.0.1:PORT", admin = "127.0.0.1:0" },
   registry = { kind = "etcd", endpoints = { ENDPOINTS }, ttl = "TTL", REGISTRY },
   groups = { g = { bytes = "4MiB", ttl = "100ms", peer_timeout = "1s", fallback = { "static_reply", value = "from PORT" } } },
@@ -58,7 +58,7 @@ return {
 ]]):gsub("%u%u%u+", {
     WORKERS = tostring(options.workers or 2),
     PORT = tostring(options.port),
-    ZONE = options.zone or "",
+    ZONE = options.zone and ("zone = %q"):format(options.zone) or "",
     ENDPOINTS = table.concat(endpoints, ", "),
     TTL = options.ttl or "5s",
     REGISTRY = options.registry or "",
