@@ -62,6 +62,7 @@ static void stop(struct peri_sidecar *car) {
     end_when_done(car);
     return;
   }
+  peri_ask_close(car->ask);
   uint64_t left = left_ms(car);
   peri_registry_stop(car->registry,
                      left > REVOKE_LEAST_MS ? left : REVOKE_LEAST_MS,

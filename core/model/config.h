@@ -59,6 +59,7 @@ struct peri_config_etcd {
   const char *server_name;  // NULL: the endpoint's host
   uint64_t timeout_ms;      // 2,000
   uint64_t propagation_ms;  // 1,000: between deregistering and draining
+  uint64_t audit_ms;        // 15,000 ± 50 %: comparing what is known with etcd
 };
 
 /// A service of the local application.

@@ -15,7 +15,9 @@ enum {
   MAX_WAIT_MS = 60000,
   DEFAULT_TTL_S = 10,
   DEFAULT_TIMEOUT_MS = 2000,
-  DEFAULT_PROPAGATION_MS = 1000
+  DEFAULT_PROPAGATION_MS = 1000,
+  DEFAULT_AUDIT_MS = 15000,
+  MIN_AUDIT_MS = 500
 };
 
 static const char begins[] = "-----BEGIN ";
@@ -303,7 +305,8 @@ int peri_config_read_etcd(const struct peri_config_node *registry,
   *etcd = (struct peri_config_etcd){.ttl_s = DEFAULT_TTL_S,
                                     .prefix = "",
                                     .timeout_ms = DEFAULT_TIMEOUT_MS,
-                                    .propagation_ms = DEFAULT_PROPAGATION_MS};
+                                    .propagation_ms = DEFAULT_PROPAGATION_MS,
+                                    .audit_ms = DEFAULT_AUDIT_MS};
   int rc = read_endpoints(registry, etcd, &scheme);
   if (rc == 0) {
     rc = read_ttl(registry, &etcd->ttl_s);
@@ -330,6 +333,10 @@ int peri_config_read_etcd(const struct peri_config_node *registry,
   if (rc == 0) {
     rc = read_wait(registry, "propagation", 0, "at most 1m",
                    &etcd->propagation_ms);
+  }
+  if (rc == 0) {
+    rc = read_wait(registry, "audit", MIN_AUDIT_MS, "500ms to 1m",
+                   &etcd->audit_ms);
   }
   return rc;
 }

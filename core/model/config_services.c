@@ -124,15 +124,16 @@ static int expect_static(const struct peri_config_node *registry) {
       {"endpoints", words}, {"ttl", words},         {"prefix", words},
       {"user", words},      {"password", words},    {"ca", words},
       {"key", words},       {"certificate", words}, {"server_name", words},
-      {"timeout", words},   {"propagation", words}};
+      {"timeout", words},   {"propagation", words}, {"audit", words}};
   return peri_config_expect(registry, keys, sizeof keys / sizeof *keys,
                             etcd_only, sizeof etcd_only / sizeof *etcd_only);
 }
 
 static int expect_etcd(const struct peri_config_node *registry) {
   static const char *const keys[] = {
-      "kind", "endpoints",   "ttl", "prefix",      "user",    "password",
-      "ca",   "certificate", "key", "server_name", "timeout", "propagation"};
+      "kind",     "endpoints",   "ttl",         "prefix", "user",
+      "password", "ca",          "certificate", "key",    "server_name",
+      "timeout",  "propagation", "audit"};
   static const struct peri_config_unsupported static_only[] = {
       {"services", "belongs to a registry of kind \"static\""}};
   return peri_config_expect(registry, keys, sizeof keys / sizeof *keys,

@@ -39,9 +39,18 @@ void peri_discovery_touched(struct peri_discovery *discovery) {
   discovery->options.changed(discovery->options.ctx, discovery);
 }
 
+static uint64_t current_ns(const struct peri_discovery *discovery) {
+  uint64_t heard_ns = peri_etcd_watches_heard_ns(discovery->options.watches);
+  bool live = discovery->known && discovery->stale_since_ns == 0;
+  return live && heard_ns > discovery->current_ns ? heard_ns
+                                                  : discovery->current_ns;
+}
+
 void peri_discovery_trouble(struct peri_discovery *discovery,
                             const struct peri_etcd_error *error) {
   if (error != NULL && discovery->stale_since_ns == 0) {
+    // Until something was heard last it was current.
+    discovery->current_ns = current_ns(discovery);
     discovery->stale_since_ns = peri_clock_mono_ns();
   }
   discovery->options.trouble(discovery->options.ctx, error);
@@ -289,17 +298,11 @@ struct peri_peers *peri_discovery_peers(struct peri_discovery *discovery) {
 
 void peri_discovery_status(const struct peri_discovery *discovery,
                            struct peri_service_status *ret_status) {
-  enum peri_service_state state = peri_discovery_state(discovery);
-  uint64_t heard_ns = peri_etcd_watches_heard_ns(discovery->options.watches);
-  uint64_t current_ns = discovery->current_ns;
-  if (state == PERI_SERVICE_LIVE && heard_ns > current_ns) {
-    current_ns = heard_ns;
-  }
   *ret_status = (struct peri_service_status){
       .name = discovery->service,
-      .state = state,
+      .state = peri_discovery_state(discovery),
       .stale_since_ns = discovery->stale_since_ns,
-      .current_ns = current_ns,
+      .current_ns = current_ns(discovery),
       .revision = discovery->revision,
       .endpoints =
           discovery->peers != NULL ? peri_peers_count(discovery->peers) : 0,

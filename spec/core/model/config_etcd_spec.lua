@@ -49,6 +49,7 @@ describe("a registry of kind etcd", function()
     assert.equal("", text(etcd.prefix))
     assert.equal(2000, tonumber(etcd.timeout_ms))
     assert.equal(1000, tonumber(etcd.propagation_ms))
+    assert.equal(15000, tonumber(etcd.audit_ms))
     for _, key in ipairs({ "user", "password", "ca", "certificate", "key", "server_name" }) do
       assert.is_nil(text(config.etcd[key]), key)
     end
@@ -58,7 +59,7 @@ describe("a registry of kind etcd", function()
     local config = support.build(
       registry([[endpoints = { "https://a:1/", "https://[::1]:2" }, ttl = "5s", prefix = "/mesh/", user = "u", password = "p",
         ca = "ca.pem", certificate = "./client.pem", key = "]] .. folder .. [[/client.key", server_name = "etcd.example",
-        timeout = "500ms", propagation = 0]]),
+        timeout = "500ms", propagation = 0, audit = "1s"]]),
       folder .. "/perigee.lua"
     )
     local etcd = config.etcd
@@ -74,6 +75,7 @@ describe("a registry of kind etcd", function()
     assert.equal("etcd.example", text(etcd.server_name))
     assert.equal(500, tonumber(etcd.timeout_ms))
     assert.equal(0, tonumber(etcd.propagation_ms))
+    assert.equal(1000, tonumber(etcd.audit_ms))
     assert.equal("etcd", text(config.registry_kind))
   end)
 
@@ -114,6 +116,7 @@ describe("a registry of kind etcd", function()
     fails("timeout = '99ms'", "timeout: must be 100ms to 1m")
     fails("timeout = '61s'", "timeout: must be 100ms to 1m")
     fails("propagation = '61s'", "propagation: must be at most 1m")
+    fails("audit = '100ms'", "audit: must be 500ms to 1m")
   end)
 
   it("wants a user with a password, and a certificate with a key", function()

@@ -1,0 +1,52 @@
+local uv = require("luv")
+local fake = require("spec.support.etcdfake")
+local support = require("spec.core.registry.registry_support")
+
+describe("the audit of a service", function()
+  local server, registry
+
+  setup(fake.setup)
+
+  before_each(function()
+    server = fake.start()
+    server:tell({ put = { ["c/10.0.0.1:1"] = '{"Op":0,"Addr":"10.0.0.1:1"}' } })
+    registry = assert(support.start(support.tree(server.endpoints, "127.0.0.1:7402", {}, { audit = "500ms" })))
+    registry:await("the first", function()
+      return registry:addresses("c") == "10.0.0.1:1" and registry:status().state == "live"
+    end)
+  end)
+
+  after_each(function()
+    assert.is_true(registry:free())
+    server:stop()
+  end)
+
+  local function resyncs(reason)
+    return registry:metric(('perigee_registry_resyncs_total{reason="%s"}'):format(reason)) or 0
+  end
+
+  it("finds nothing when nothing is wrong", function()
+    local before = #server:requests("Range")
+    registry:await("three audits", function()
+      uv.run("nowait")
+      return #server:requests("Range") >= before + 3
+    end, 8000)
+    assert.equal(0, resyncs("audit"))
+    assert.equal(1, registry:published())
+  end)
+
+  it("finds a change that no event told of, and one that was lost", function()
+    server:tell({ watch = { mute = true } })
+    server:tell({ put = { ["c/10.0.0.2:1"] = '{"Op":0,"Addr":"10.0.0.2:1"}' } })
+    registry:await("the second", function()
+      return registry:addresses("c") == "10.0.0.1:1 10.0.0.2:1"
+    end, 8000)
+    assert.equal(1, resyncs("audit"))
+    server:tell({ watch = { mute = true } })
+    server:tell({ delete = { "c/10.0.0.1:1" } })
+    registry:await("one less", function()
+      return registry:addresses("c") == "10.0.0.2:1"
+    end, 8000)
+    assert.equal(2, resyncs("audit"))
+  end)
+end)
