@@ -77,7 +77,7 @@ describe("etcd/stream", function()
   it("is ended by a member that lost its leader", function()
     local cluster = etcd.start({ members = 3, fast = true })
     local rig = assert(M.open({ endpoints = cluster.endpoints }))
-    local follower = cluster:follower()
+    local follower = cluster:leader() % 3 + 1
     local made = rig:start_stream("/etcdserverpb.Watch/Watch", follower - 1)
     send(made, "\10\3\10\1k")
     rig:await("the watch", function()
