@@ -58,7 +58,7 @@ struct peri_etcd_watches {
   int endpoint;
   int avoid;          // the endpoint that the next stream avoids, or -1
   unsigned failures;  // streams in a row that did not live
-  unsigned deaths;    // silent streams since a probe was answered
+  unsigned deaths;    // silent streams since more than creates was answered
   uint64_t opened_ns;
   uint64_t heard_ns;
   bool heard;  // on this stream

@@ -209,8 +209,8 @@ static void on_reopen(void *ctx) {
   arm(watches, PERI_WATCH_SILENCE_MS);
 }
 
-/// Longer after every member was silent in turn: a slow answer is better than
-/// none.
+/// Longer after every member was silent in turn: newer servers answer a probe
+/// only when all watches have caught up.
 static uint64_t patience_ms(const struct peri_etcd_watches *watches) {
   size_t rounds = watches->deaths / peri_etcd_endpoint_count(watches->etcd);
   return (uint64_t)PERI_WATCH_PATIENCE_MS << (rounds < 3 ? rounds : 3);
@@ -259,9 +259,6 @@ static void on_tick(void *ctx) {
 static void hear(struct peri_etcd_watches *watches) {
   uint64_t now = peri_clock_mono_ns();
   watches->heard_ns = now;
-  if (now - watches->opened_ns > 10 * PERI_WATCH_STEADY_MS * MS) {
-    watches->deaths = 0;
-  }
   if (watches->probing) {
     watches->probing = false;
     watches->probe_ns = now - watches->probed_ns;
@@ -313,12 +310,12 @@ void peri_watches_message(void *ctx, struct peri_slice bytes) {
     peri_watches_fail(watches, &error, false);
     goto done;
   }
+  if (!message->created && !message->canceled) {
+    watches->deaths = 0;
+  }
   peri_watches_observe(watches, message->header);
   struct peri_etcd_watch *watch = match(watches, message);
   if (watch == NULL) {
-    if (message->watch_id == -1 && !message->created && !message->canceled) {
-      watches->deaths = 0;
-    }
     etcdpb__watch_response__free_unpacked(message, NULL);
     goto done;
   }

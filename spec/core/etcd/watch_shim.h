@@ -95,3 +95,22 @@ void peri_watch_rig_raw(struct peri_watch_rig *rig, struct peri_slice bytes);
 
 /// What a cancelled watch says of why, as a kind.
 int peri_watch_reason_kind(const char *reason, int *ret_status);
+
+/// Writes without a pause: transaction number N puts PREFIX<N mod 7>/a and
+/// PREFIX<N mod 7>/b, both "N", and puts or deletes PREFIXc.
+struct peri_watch_writer {
+  struct peri_watch_rig *rig;
+  struct peri_timer *timer;
+  struct peri_etcd_call *call;
+  const char *prefix;
+  unsigned number;
+  unsigned done;
+  unsigned failed;
+  /// "put PREFIX0/a N REVISION\n" and so on of what was acknowledged.
+  struct peri_buffer log;
+};
+
+int peri_watch_writer_start(struct peri_watch_writer *writer,
+                            struct peri_watch_rig *rig, const char *prefix);
+void peri_watch_writer_stop(struct peri_watch_writer *writer);
+void peri_watch_writer_done(struct peri_watch_writer *writer);

@@ -21,7 +21,7 @@ end
 
 --- A session with `endpoints` and its watches.
 function M.rig(endpoints, user, password)
-  local self = setmetatable({ c = ffi.new("struct peri_watch_rig"), probes = {} }, Rig)
+  local self = setmetatable({ c = ffi.new("struct peri_watch_rig"), probes = {}, writers = {} }, Rig)
   local list = ffi.new("const char *[?]", #endpoints)
   for i, endpoint in ipairs(endpoints) do
     list[i - 1] = endpoint
@@ -104,8 +104,25 @@ function Rig:raw(bytes)
   C.peri_watch_rig_raw(self.c, cffi.slice(bytes))
 end
 
+--- Writes below a prefix until it is stopped; what was acknowledged is in `acknowledged()`.
+function Rig:writer(prefix)
+  local writer = { c = ffi.new("struct peri_watch_writer"), prefix = prefix }
+  assert.equal(0, C.peri_watch_writer_start(writer.c, self.c, writer.prefix))
+  self.writers[#self.writers + 1] = writer
+  function writer.stop()
+    C.peri_watch_writer_stop(writer.c)
+  end
+  function writer.acknowledged()
+    return cffi.string(C.peri_buffer_slice(writer.c.log))
+  end
+  return writer
+end
+
 function Rig:free()
   rigs[self] = nil
+  for _, writer in ipairs(self.writers) do
+    C.peri_watch_writer_done(writer.c)
+  end
   for _, probe in ipairs(self.probes) do
     C.peri_watch_probe_done(probe.c)
   end
