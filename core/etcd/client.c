@@ -207,8 +207,9 @@ void peri_etcd_client_free(struct peri_etcd_client *client) {
   if (client == NULL) {
     return;
   }
-  while (!peri_list_empty(&client->leases)) {
-    lease_free(PERI_CONTAINER_OF(client->leases.next, struct lease, node));
+  struct peri_list *at;
+  while ((at = peri_list_pop(&client->leases)) != NULL) {
+    lease_free(PERI_CONTAINER_OF(at, struct lease, node));
   }
   peri_etcd_keeper_free(client->keeper);
   if (client->etcd != NULL) {

@@ -10,14 +10,10 @@ enum {
   REQUEST_BYTES = 16  // a tag and a 64-bit varint take 11
 };
 
-static void ask_free(struct peri_keep_ask *ask) {
-  peri_list_remove(&ask->node);
-  free(ask);
-}
-
 static void unlink_lane(struct peri_keep_lane *lane) {
-  while (!peri_list_empty(&lane->asks)) {
-    ask_free(PERI_CONTAINER_OF(lane->asks.next, struct peri_keep_ask, node));
+  struct peri_list *at;
+  while ((at = peri_list_pop(&lane->asks)) != NULL) {
+    free(PERI_CONTAINER_OF(at, struct peri_keep_ask, node));
   }
   peri_list_remove(&lane->node);
 }
@@ -104,7 +100,8 @@ void peri_keep_lane_message(void *ctx, struct peri_slice bytes) {
     lane->late = false;
   }
   peri_keeper_answered(lane, ask, ttl_s);
-  ask_free(ask);
+  peri_list_remove(&ask->node);
+  free(ask);
 }
 
 static void ended(void *ctx, const struct peri_etcd_error *error) {
