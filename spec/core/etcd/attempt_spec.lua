@@ -1,6 +1,7 @@
 local uv = require("luv")
 local M = require("spec.core.etcd.rig")
 local etcd = require("spec.support.etcd")
+local fake = require("spec.support.etcdfake")
 local proc = require("spec.support.proc")
 local C, ffi = M.C, M.ffi
 
@@ -168,5 +169,149 @@ describe("etcd/attempt", function()
     for _, client in ipairs(clients) do
       client:close()
     end
+  end)
+
+  describe("with an etcd that does as it is told", function()
+    local server
+
+    setup(fake.setup)
+    before_each(function()
+      server = fake.start()
+    end)
+    after_each(function()
+      server:stop()
+    end)
+
+    --- Makes a call while the next answers are as given; how it ended, and how often it was asked.
+    local function try(method, answers, start, options)
+      options = options or {}
+      options.endpoints = server.endpoints
+      local rig = assert(M.open(options))
+      local before = #server:requests(method)
+      server:tell({ answers = { [method] = answers } })
+      local made = start(rig)
+      rig:await("the end", function()
+        return made.count > 0
+      end)
+      local got = M.read(made)
+      rig:close()
+      return got.kind, #server:requests(method) - before, got
+    end
+
+    local function put(rig)
+      return rig:start_put("a", "1")
+    end
+
+    local function txn(rig)
+      return rig:start_txn({ compares = {}, yes = { { "put", "a", "1" } } })
+    end
+
+    local function safe_txn(rig)
+      return rig:start_txn({ compares = {}, yes = { { "put", "a", "1" } }, replay = true })
+    end
+
+    it("repeats what may pass and may be repeated", function()
+      for _, answer in ipairs({
+        { code = 14, message = "etcdserver: leader changed" },
+        { code = 14, message = "etcdserver: request timed out" },
+        { code = 14, message = "etcdserver: no leader" },
+        { code = 2, message = "context deadline exceeded" },
+        { code = 8, message = "etcdserver: too many requests" },
+        { code = 14, message = "etcdserver: server stopped", after = true },
+      }) do
+        local kind, asked = try("Put", { answer }, put)
+        assert.same({ "ok", 2 }, { kind, asked }, answer.message)
+        kind, asked = try("Txn", { answer }, safe_txn)
+        assert.same({ "ok", 2 }, { kind, asked }, answer.message)
+      end
+      local kind, asked = try("Put", { { hang = true } }, put, { attempt_ms = 200 })
+      assert.same({ "ok", 2 }, { kind, asked })
+    end)
+
+    it("repeats what may not be repeated only when it never happened", function()
+      for message, want in pairs({
+        ["14 etcdserver: no leader"] = { "ok", 2 },
+        ["8 etcdserver: too many requests"] = { "ok", 2 },
+        ["14 etcdserver: leader changed"] = { "busy", 1 },
+        ["14 etcdserver: request timed out"] = { "no_leader", 1 },
+        ["2 context deadline exceeded"] = { "no_leader", 1 },
+        ["13 whatever"] = { "garbage", 1 },
+      }) do
+        local code, text = message:match("^(%d+) (.*)$")
+        local kind, asked = try("Txn", { { code = tonumber(code), message = text } }, txn)
+        assert.same(want, { kind, asked }, message)
+      end
+      local kind, asked, got = try("Txn", { { hang = true } }, txn, { timeout_ms = 500, attempt_ms = 100 })
+      assert.same({ "timeout", 1 }, { kind, asked }, got.text)
+      assert.truthy(got.ms >= 450, got.ms)
+    end)
+
+    it("repeats nothing that can never succeed", function()
+      for message, want in pairs({
+        ["7 etcdserver: permission denied"] = "denied",
+        ["8 etcdserver: mvcc: database space exceeded"] = "nospace",
+        ["3 etcdserver: request is too large"] = "too_large",
+        ["3 etcdserver: user name is empty"] = "login",
+        ["11 etcdserver: mvcc: required revision has been compacted"] = "compacted",
+      }) do
+        local code, text = message:match("^(%d+) (.*)$")
+        local kind, asked = try("Put", { { code = tonumber(code), message = text } }, put)
+        assert.same({ want, 1 }, { kind, asked }, message)
+      end
+    end)
+
+    it("says what the members say, when they never stop saying it", function()
+      local answer = { code = 14, message = "etcdserver: request timed out", for_ever = true }
+      local kind, asked, got = try("Put", { answer }, put, { timeout_ms = 600 })
+      assert.equal("no_leader", kind)
+      -- Pauses between rounds grow from 25 ms to 250 ms.
+      assert.truthy(asked >= 3 and asked <= 12, asked)
+      assert.truthy(got.ms >= 400 and got.ms < 600 + 200 * proc.patience, got.ms)
+    end)
+
+    it("renews a refused token once, also for what may not be repeated", function()
+      local rig = assert(M.open({ endpoints = server.endpoints, user = "u", password = "p" }))
+      assert.equal("ok", rig:finish(put(rig)).kind)
+      rig:watch(1100)
+      server:tell({ answers = { Txn = { { code = 16, message = "etcdserver: invalid auth token" } } } })
+      assert.equal("ok", rig:finish(txn(rig)).kind)
+      assert.same({ 2, 2 }, { #server:requests("Authenticate"), #server:requests("Txn") })
+      rig:watch(1100)
+      server:tell({ answers = { Txn = { { code = 3, message = "etcdserver: revision of auth store is old", for_ever = true } } } })
+      local got = rig:finish(txn(rig))
+      assert.equal("token", got.kind, got.text)
+      assert.truthy(#server:requests("Authenticate") <= 5)
+      for _, request in ipairs(server:requests("Txn")) do
+        assert.truthy(request.token and #request.token > 0)
+      end
+    end)
+
+    it("asks for a leader unless that does not matter", function()
+      local rig = assert(M.open({ endpoints = server.endpoints }))
+      rig:put("a", "1")
+      rig:range("a")
+      rig:range("a", { serializable = true })
+      rig:status(0)
+      local asked = {}
+      for _, request in ipairs(server:requests()) do
+        asked[#asked + 1] = request.method .. " " .. (request.hasleader or "")
+      end
+      assert.same({ "Put true", "Range true", "Range ", "Status " }, asked)
+    end)
+
+    it("goes on after the server sent it away, or broke the connection", function()
+      local rig = assert(M.open({ endpoints = server.endpoints }))
+      for _, order in ipairs({
+        { goaway = { code = 0, close = true } },
+        { goaway = { code = 11, debug = "too_many_pings", close = true } },
+        { reset = true },
+        { raw = "ffffffffffffffffffffffff" },
+      }) do
+        assert.equal("ok", rig:put("a", "1").kind)
+        server:tell(order)
+        local got = rig:put("a", "2")
+        assert.equal("ok", got.kind, got.text)
+      end
+    end)
   end)
 end)
