@@ -226,6 +226,8 @@ describe("when etcd", function()
       index = endpoint:find(told.endpoint, 1, true) and i or index
     end
     assert.truthy(index, told.endpoint)
+    -- Not the leader, whose absence the writer below would have to wait out.
+    cluster:lead(index % 3 + 1)
     cluster:freeze(index)
     local frozen = discovery.now()
     discovery.put(cluster, "orders", "10.0.0.1:1")

@@ -249,13 +249,19 @@ function Cluster:leader(limit_ms)
   end)
 end
 
---- Some member that does not lead.
-function Cluster:follower()
+--- Hands the lead to a member.
+---@param index integer
+function Cluster:lead(index)
   local leader = self:leader()
-  for i, member in ipairs(self.members) do
-    if i ~= leader and member.process and not member.frozen then
-      return i
-    end
+  if leader ~= index then
+    local id = self:ctl("member", "list"):match("(%x+), started, " .. self.members[index].name .. ",")
+    local args = { "--endpoints", self.endpoints[leader], unpack(self.ctl_args) }
+    args[#args + 1], args[#args + 2] = "move-leader", id
+    local run = proc.run(M.ctl_binary, args, { env = { ETCDCTL_API = "3" } })
+    assert(run.code == 0, run.err)
+    proc.await("another leader", 5000, function()
+      return self:leader() == index
+    end)
   end
 end
 
