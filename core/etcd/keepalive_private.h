@@ -62,6 +62,8 @@ struct peri_etcd_kept {
   bool troubled;
 };
 
+// lane.c: the streams.
+
 /// Opens a lane to `endpoint` (-1 for the best) and makes it the newest.
 int peri_keep_lane_open(struct peri_etcd_keeper *keeper, int endpoint);
 /// Closes its stream and forgets what was asked on it.
@@ -80,10 +82,28 @@ int peri_keep_lane_ask(struct peri_keep_lane *lane,
 void peri_keep_lanes_forget(struct peri_etcd_keeper *keeper,
                             const struct peri_etcd_kept *kept);
 
-/// What a lane tells its keeper: an answer (the ask goes after the call; its
-/// `kept` is NULL from when that is freed), and that the lane is gone: whether
-/// it was the newest, and whether something asked on it was unanswered.
-void peri_keeper_answered(struct peri_keep_lane *lane,
-                          const struct peri_keep_ask *ask, int64_t ttl_s);
+// hedge.c: who is asked when.
+
+/// Asks for what is due, elsewhere when no answer comes, and sets the timer.
+void peri_keeper_step(void *ctx);
+/// Steps once all that is happening now has been told.
+void peri_keeper_wake(struct peri_etcd_keeper *keeper);
+/// The lane that answered is the one that is asked from now on.
+void peri_keeper_share(struct peri_keep_lane *winner);
+/// A lane is gone: whether it was the newest, and whether something asked on it
+/// was unanswered.
 void peri_keeper_failed(struct peri_etcd_keeper *keeper, bool newest,
                         bool unanswered, const struct peri_etcd_error *error);
+
+// keepalive.c: the leases.
+
+/// A frozen leader is noticed only by asking, and an election takes up to two
+/// seconds more: asking every TTL/12 leaves time for both within TTL/2.
+uint64_t peri_keep_interval_ns(int64_t ttl_s);
+/// Tells the leases that are due why they are not renewed.
+void peri_keeper_tell(struct peri_etcd_keeper *keeper, uint64_t now,
+                      const struct peri_etcd_error *error);
+/// An answer came on a lane; the ask goes after the call, its `kept` is NULL
+/// from when that is freed.
+void peri_keeper_answered(struct peri_keep_lane *lane,
+                          const struct peri_keep_ask *ask, int64_t ttl_s);

@@ -1,4 +1,5 @@
 local etcd = require("spec.support.etcd")
+local fake = require("spec.support.etcdfake")
 local support = require("spec.core.etcd.lease_support")
 local C = support.C
 
@@ -6,6 +7,7 @@ describe("etcd/keepalive", function()
   local cluster, rig
 
   setup(function()
+    fake.setup()
     cluster = etcd.start({ fast = true })
   end)
   teardown(etcd.stop_all)
@@ -110,6 +112,22 @@ describe("etcd/keepalive", function()
     C.peri_etcd_kept_hurry(probe.kept)
     rig:work(200)
     assert.equal(0, probe.renewed)
+  end)
+
+  it("counts the life that the answer gives, from when it was asked", function()
+    local server = fake.start()
+    local other = support.rig(server.endpoints)
+    server:tell({ answers = { KeepAlive = { { ttl = 3, delay_ms = 200, for_ever = true } } } })
+    local probe = other:keep(77, 60)
+    C.peri_etcd_kept_hurry(probe.kept)
+    assert.is_true(other:step_until(5000, function()
+      return probe.renewed > 0
+    end))
+    assert.equal(3, tonumber(probe.ttl_s))
+    local left = tonumber(C.peri_etcd_kept_remaining_ms(probe.kept))
+    assert.is_true(left > 1000 and left <= 2800, tostring(left))
+    other:free()
+    server:stop()
   end)
 
   it("refuses what no lease is", function()
