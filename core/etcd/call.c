@@ -245,8 +245,8 @@ void peri_etcd_call_cancel(struct peri_etcd_call *call) {
 }
 
 void peri_etcd_calls_drop(struct peri_etcd *etcd) {
-  while (!peri_list_empty(&etcd->calls)) {
-    peri_etcd_call_cancel(
-        PERI_CONTAINER_OF(etcd->calls.next, struct peri_etcd_call, link));
+  struct peri_list *link;
+  while ((link = peri_list_pop(&etcd->calls)) != NULL) {
+    peri_etcd_call_cancel(PERI_CONTAINER_OF(link, struct peri_etcd_call, link));
   }
 }

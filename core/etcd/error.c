@@ -9,62 +9,62 @@
 
 /// What a status with a text means; the first rule that fits counts.
 struct rule {
-  int status;        // -1: any
-  const char *text;  // NULL: any; in any case
+  int status;  // -1: any
   int kind;
+  const char *text;  // NULL: any; upper and lower case are the same
 };
 
 static const struct rule rules[] = {
     // Connections, in the words of C core.
-    {-1, "certificate", PERI_ETCD_TLS},
-    {-1, "ssl routines", PERI_ETCD_TLS},
-    {-1, "ssl_error_ssl", PERI_ETCD_TLS},
-    {-1, "http1.x server", PERI_ETCD_GARBAGE},
-    {-1, "http2 header with status", PERI_ETCD_GARBAGE},
-    {14, "failed to connect", PERI_ETCD_UNREACHABLE},
-    {14, "connections to all backends failing", PERI_ETCD_UNREACHABLE},
-    {14, "connection refused", PERI_ETCD_UNREACHABLE},
-    {14, "resolution", PERI_ETCD_UNREACHABLE},
-    {14, "empty address list", PERI_ETCD_UNREACHABLE},
+    {-1, PERI_ETCD_TLS, "certificate"},
+    {-1, PERI_ETCD_TLS, "ssl routines"},
+    {-1, PERI_ETCD_TLS, "ssl_error_ssl"},
+    {-1, PERI_ETCD_GARBAGE, "http1.x server"},
+    {-1, PERI_ETCD_GARBAGE, "http2 header with status"},
+    {14, PERI_ETCD_UNREACHABLE, "failed to connect"},
+    {14, PERI_ETCD_UNREACHABLE, "connections to all backends failing"},
+    {14, PERI_ETCD_UNREACHABLE, "connection refused"},
+    {14, PERI_ETCD_UNREACHABLE, "resolution"},
+    {14, PERI_ETCD_UNREACHABLE, "empty address list"},
     // Who one is and what one may.
-    {-1, "user name is empty", PERI_ETCD_TOKEN},
-    {-1, "revision of auth store is old", PERI_ETCD_TOKEN},
-    {-1, "invalid auth token", PERI_ETCD_TOKEN},
-    {-1, "authentication failed", PERI_ETCD_LOGIN},
-    {-1, "user name not found", PERI_ETCD_LOGIN},
-    {-1, "permission denied", PERI_ETCD_DENIED},
-    {PERI_STATUS_UNAUTHENTICATED, NULL, PERI_ETCD_TOKEN},
-    {PERI_STATUS_PERMISSION_DENIED, NULL, PERI_ETCD_DENIED},
+    {-1, PERI_ETCD_TOKEN, "user name is empty"},
+    {-1, PERI_ETCD_TOKEN, "revision of auth store is old"},
+    {-1, PERI_ETCD_TOKEN, "invalid auth token"},
+    {-1, PERI_ETCD_LOGIN, "authentication failed"},
+    {-1, PERI_ETCD_LOGIN, "user name not found"},
+    {-1, PERI_ETCD_DENIED, "permission denied"},
+    {PERI_STATUS_UNAUTHENTICATED, PERI_ETCD_TOKEN, NULL},
+    {PERI_STATUS_PERMISSION_DENIED, PERI_ETCD_DENIED, NULL},
     // Sizes and quotas.
-    {-1, "database space exceeded", PERI_ETCD_NOSPACE},
-    {-1, "request is too large", PERI_ETCD_TOO_LARGE},
-    {-1, "too many operations", PERI_ETCD_TOO_LARGE},
-    {-1, "larger than max", PERI_ETCD_TOO_LARGE},
-    {-1, "too many requests", PERI_ETCD_BUSY},
-    {PERI_STATUS_RESOURCE_EXHAUSTED, NULL, PERI_ETCD_BUSY},
+    {-1, PERI_ETCD_NOSPACE, "database space exceeded"},
+    {-1, PERI_ETCD_TOO_LARGE, "request is too large"},
+    {-1, PERI_ETCD_TOO_LARGE, "too many operations"},
+    {-1, PERI_ETCD_TOO_LARGE, "larger than max"},
+    {-1, PERI_ETCD_BUSY, "too many requests"},
+    {PERI_STATUS_RESOURCE_EXHAUSTED, PERI_ETCD_BUSY, NULL},
     // Leases and revisions.
-    {-1, "requested lease not found", PERI_ETCD_NO_LEASE},
-    {-1, "lease already exists", PERI_ETCD_LEASE_EXISTS},
-    {-1, "has been compacted", PERI_ETCD_COMPACTED},
+    {-1, PERI_ETCD_NO_LEASE, "requested lease not found"},
+    {-1, PERI_ETCD_LEASE_EXISTS, "lease already exists"},
+    {-1, PERI_ETCD_COMPACTED, "has been compacted"},
     // Elections: nobody leads, or somebody else does.
-    {-1, "election: no", PERI_ETCD_INVALID},
+    {-1, PERI_ETCD_INVALID, "election: no"},
     // The cluster. Without a quorum an answer of status 2 comes, too.
-    {-1, "no leader", PERI_ETCD_NO_LEADER},
-    {-1, "unhealthy cluster", PERI_ETCD_NO_LEADER},
-    {-1, "proposal dropped", PERI_ETCD_NO_LEADER},
-    {PERI_STATUS_UNAVAILABLE, "request timed out", PERI_ETCD_NO_LEADER},
-    {PERI_STATUS_UNKNOWN, "context deadline exceeded", PERI_ETCD_NO_LEADER},
-    {-1, "not leader", PERI_ETCD_BUSY},
-    {-1, "learner", PERI_ETCD_BUSY},
+    {-1, PERI_ETCD_NO_LEADER, "no leader"},
+    {-1, PERI_ETCD_NO_LEADER, "unhealthy cluster"},
+    {-1, PERI_ETCD_NO_LEADER, "proposal dropped"},
+    {PERI_STATUS_UNAVAILABLE, PERI_ETCD_NO_LEADER, "request timed out"},
+    {PERI_STATUS_UNKNOWN, PERI_ETCD_NO_LEADER, "context deadline exceeded"},
+    {-1, PERI_ETCD_BUSY, "not leader"},
+    {-1, PERI_ETCD_BUSY, "learner"},
     // By status alone.
-    {PERI_STATUS_DEADLINE_EXCEEDED, NULL, PERI_ETCD_TIMEOUT},
-    {PERI_STATUS_UNAVAILABLE, NULL, PERI_ETCD_BUSY},
-    {PERI_STATUS_CANCELLED, NULL, PERI_ETCD_BUSY},
-    {PERI_STATUS_ABORTED, NULL, PERI_ETCD_BUSY},
-    {PERI_STATUS_UNKNOWN, NULL, PERI_ETCD_BUSY},
-    {PERI_STATUS_UNIMPLEMENTED, NULL, PERI_ETCD_GARBAGE},
-    {PERI_STATUS_INTERNAL, NULL, PERI_ETCD_GARBAGE},
-    {-1, NULL, PERI_ETCD_INVALID},
+    {PERI_STATUS_DEADLINE_EXCEEDED, PERI_ETCD_TIMEOUT, NULL},
+    {PERI_STATUS_UNAVAILABLE, PERI_ETCD_BUSY, NULL},
+    {PERI_STATUS_CANCELLED, PERI_ETCD_BUSY, NULL},
+    {PERI_STATUS_ABORTED, PERI_ETCD_BUSY, NULL},
+    {PERI_STATUS_UNKNOWN, PERI_ETCD_BUSY, NULL},
+    {PERI_STATUS_UNIMPLEMENTED, PERI_ETCD_GARBAGE, NULL},
+    {PERI_STATUS_INTERNAL, PERI_ETCD_GARBAGE, NULL},
+    {-1, PERI_ETCD_INVALID, NULL},
 };
 
 static const char *const names[PERI_ETCD_KINDS] = {

@@ -147,8 +147,8 @@ void peri_etcd_scan_cancel(struct peri_etcd_scan *scan) {
 }
 
 void peri_etcd_scans_drop(struct peri_etcd *etcd) {
-  while (!peri_list_empty(&etcd->scans)) {
-    peri_etcd_scan_cancel(
-        PERI_CONTAINER_OF(etcd->scans.next, struct peri_etcd_scan, link));
+  struct peri_list *link;
+  while ((link = peri_list_pop(&etcd->scans)) != NULL) {
+    peri_etcd_scan_cancel(PERI_CONTAINER_OF(link, struct peri_etcd_scan, link));
   }
 }

@@ -187,8 +187,9 @@ void peri_etcd_stream_close(struct peri_etcd_stream *stream) {
 }
 
 void peri_etcd_streams_drop(struct peri_etcd *etcd) {
-  while (!peri_list_empty(&etcd->streams)) {
+  struct peri_list *link;
+  while ((link = peri_list_pop(&etcd->streams)) != NULL) {
     peri_etcd_stream_close(
-        PERI_CONTAINER_OF(etcd->streams.next, struct peri_etcd_stream, link));
+        PERI_CONTAINER_OF(link, struct peri_etcd_stream, link));
   }
 }
