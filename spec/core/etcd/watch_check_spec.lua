@@ -1,5 +1,6 @@
 local support = require("spec.core.etcd.watch_support")
 local etcd = require("spec.support.etcd")
+local etcdfake = require("spec.support.etcdfake")
 
 describe("a store that went back", function()
   local cluster, rig
@@ -120,7 +121,7 @@ describe("a member that lags", function()
 
   it("is not a store that went back", function()
     local cluster = etcd.start({ members = 3, fast = true })
-    local follower = cluster:follower()
+    local follower = cluster:leader() % 3 + 1
     cluster:freeze(follower)
     for i = 1, 20 do
       cluster:ctl("put", "k/" .. i, i)
@@ -136,5 +137,87 @@ describe("a member that lags", function()
     rig:run(1500)
     assert.equal(0, probe.resets)
     assert.equal(("put k/new 1 %d\n"):format(newest + 1), probe:seen())
+  end)
+end)
+
+describe("a server that is silent about a future revision", function()
+  local fake, rig
+
+  setup(etcdfake.setup)
+
+  before_each(function()
+    fake = etcdfake.start()
+    rig = support.rig(fake.endpoints)
+  end)
+
+  after_each(function()
+    support.free_all()
+    fake:stop()
+  end)
+
+  it("is asked where it is", function()
+    fake:tell({ revision = 5, watch = { on_create = { { created = true } } } })
+    local probe = rig:watch("k/", 100)
+    rig:await("the reset", 5000, function()
+      return probe.resets == 1
+    end)
+    assert.equal(support.REGRESSED, probe.reset_why)
+    rig:await("the cancel", 2000, function()
+      return #fake:requests("WatchCancel") == 1
+    end)
+    local read = fake:requests("Range")[1]
+    assert.equal("k/", read.key)
+    assert.is_true(not read.serializable)
+  end)
+
+  it("is believed when it has caught up", function()
+    fake:tell({ revision = 120, watch = { on_create = { { created = true, revision = 50 } } } })
+    local probe = rig:watch("k/", 100)
+    probe:await_live()
+    rig:run(2000)
+    assert.equal(0, probe.resets)
+    assert.is_true(#fake:requests("Range") >= 1 and #fake:requests("Range") <= 3)
+  end)
+
+  it("is believed only when it says so twice", function()
+    fake:tell({ revision = 120, answers = { Range = { { revision = 7 } } } })
+    local probe = rig:watch("k/", 100)
+    probe:await_live()
+    rig:run(1500)
+    assert.equal(0, probe.resets)
+    assert.is_true(#fake:requests("Range") >= 2)
+  end)
+
+  it("is asked again when it does not answer", function()
+    local failing = {}
+    for i = 1, 40 do
+      failing[i] = { code = 14, message = "etcdserver: no leader" }
+    end
+    fake:tell({ revision = 5, answers = { Range = failing } })
+    local probe = rig:watch("k/", 100)
+    probe:await_live()
+    rig:await("the reset", 20000, function()
+      return probe.resets == 1
+    end)
+    assert.equal(support.REGRESSED, probe.reset_why)
+  end)
+
+  it("is found when it goes back on the same stream", function()
+    fake:tell({ revision = 50 })
+    local probe, other = rig:watch("k/", 51), rig:watch("l/", 2)
+    probe:await_live()
+    other:await_live()
+    rig:run(1200)
+    fake:tell({ revision = 10 })
+    rig:await("the resets", 5000, function()
+      return probe.resets == 1 and other.resets == 1
+    end)
+    assert.equal(1, rig:endpoint())
+    probe:restart(11)
+    probe:await_live()
+    fake:tell({ put = { ["k/a"] = "1" } })
+    probe:await_events(1)
+    rig:run(1500)
+    assert.equal(1, probe.resets)
   end)
 end)

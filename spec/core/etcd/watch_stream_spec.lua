@@ -1,13 +1,9 @@
 local uv = require("luv")
 local support = require("spec.core.etcd.watch_support")
 local etcd = require("spec.support.etcd")
+local etcdfake = require("spec.support.etcdfake")
 local proc = require("spec.support.proc")
 local C = support.C
-
---- The time in ms from `since` (monotonic ns) to a probe's time.
-local function ms_between(since, ns)
-  return (tonumber(ns) - tonumber(since)) / 1e6
-end
 
 describe("the stream of watches", function()
   local server, url, rig
@@ -126,6 +122,111 @@ describe("the stream of watches", function()
     C.peri_etcd_watches_free(out[0])
     C.peri_etcd_watches_free(nil)
     C.peri_etcd_watch_free(nil)
+  end)
+end)
+
+describe("the stream of watches on a server that misbehaves", function()
+  local fake, rig, probe
+
+  setup(etcdfake.setup)
+
+  before_each(function()
+    fake = etcdfake.start()
+    fake:tell({ revision = 20 })
+    rig = support.rig(fake.endpoints)
+    probe = rig:watch("k/", 10)
+  end)
+
+  after_each(function()
+    support.free_all()
+    fake:stop()
+  end)
+
+  it("asks for what it needs", function()
+    probe:await_live()
+    local asked = fake:requests("WatchCreate")[1]
+    assert.equal("k/", asked.key)
+    assert.equal("k0", asked.range_end)
+    assert.equal(10, tonumber(asked.start_revision))
+    assert.equal(1, tonumber(asked.watch_id))
+    assert.is_true(asked.fragment and asked.progress_notify)
+    assert.equal("true", asked.hasleader)
+  end)
+
+  it("resumes after GOAWAY", function()
+    probe:await_live()
+    fake:tell({ put = { ["k/a"] = "1" } })
+    probe:await_events(1)
+    fake:tell({ goaway = { code = 11, debug = "too_many_pings", close = true } })
+    rig:await("another stream", 3000, function()
+      return rig:creates() == 2 and probe:live()
+    end)
+    assert.equal(22, tonumber(fake:requests("WatchCreate")[2].start_revision))
+    fake:tell({ put = { ["k/a"] = "2" } })
+    probe:await_events(2)
+    assert.equal("put k/a 1 21\nput k/a 2 22\n", probe:seen())
+  end)
+
+  it("does not hurry when every stream ends at once", function()
+    probe:free()
+    fake:tell({
+      watch = { for_ever = true, on_create = { { created = true }, { end_code = 14, end_message = "etcdserver: server stopped" } } },
+    })
+    local other = rig:watch("l/", 10)
+    rig:run(2500)
+    local tries = #fake:requests("WatchCreate")
+    assert.is_true(tries >= 4 and tries < 15, tries .. " tries")
+    assert.equal("busy", other:kind())
+  end)
+
+  it("waits long when the stream is forbidden", function()
+    probe:await_live()
+    fake:tell({ watch = { for_ever = true, on_create = { { end_code = 7, end_message = "etcdserver: permission denied" } } } })
+    fake:tell({ watch = { send = { { end_code = 7, end_message = "etcdserver: permission denied" } } } })
+    rig:await("the denial", 3000, function()
+      return probe:kind() == "denied"
+    end)
+    rig:run(2500)
+    assert.equal(1, #fake:requests("WatchCreate"))
+  end)
+
+  it("is given up when probes stay unanswered, however well it began", function()
+    fake:tell({ watch = { on_progress = { { wait_ms = 1 } } } })
+    probe:await_live()
+    local took = rig:await("the silence", 3000, function()
+      return probe.troubles == 1
+    end)
+    assert.is_true(took < 1500 * proc.patience, took .. " ms")
+    assert.equal("timeout", probe:kind())
+    -- Ever more patient: a newer server answers no probe before all watches have caught up.
+    probe:await_live()
+    assert.is_true(rig:await("the silence", 5000, function()
+      return probe.troubles == 2
+    end) > 1700)
+  end)
+
+  it("lives on events alone", function()
+    fake:tell({ watch = { on_progress = { { wait_ms = 1 } } } })
+    probe:await_live()
+    for i = 1, 6 do
+      fake:tell({ put = { ["k/a"] = tostring(i) } })
+      rig:run(700)
+    end
+    assert.equal(6, probe.events)
+    assert.equal(0, probe.troubles)
+  end)
+
+  it("comes back from garbage", function()
+    probe:await_live()
+    fake:tell({ garbage = true })
+    fake:tell({ reset = true })
+    rig:run(1500)
+    assert.is_false(probe:live())
+    assert.is_true(fake:counts().conns < 25)
+    fake:tell({ garbage = false })
+    probe:await_live(8000)
+    fake:tell({ put = { ["k/a"] = "1" } })
+    probe:await_events(1)
   end)
 end)
 
