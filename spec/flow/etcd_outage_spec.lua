@@ -1,5 +1,6 @@
 local discovery = require("spec.support.discovery")
 local etcd = require("spec.support.etcd")
+local partition = require("spec.support.partition")
 local proc = require("spec.support.proc")
 
 local either = discovery.either
@@ -162,6 +163,34 @@ describe("when etcd", function()
         return car:service("orders").suspects == 1
       end)
     end
+  end)
+
+  it("comes back without its data and with more changes than before, that is noticed", function()
+    begin()
+    local link = partition.start(cluster.endpoints[1])
+    discovery.put(cluster, "orders", "10.0.0.1:1")
+    local known = { living[1].address, living[2].address, living[3].address, "10.0.0.1:1" }
+    local car = discovery.start({ endpoints = { link.url } })
+    car:await_peers("orders", known)
+    link:refuse()
+    cluster:wipe()
+    -- As many records as before, the newest of them seen by the watch that goes on.
+    discovery.put(cluster, "orders", "10.0.0.2:1")
+    discovery.put(cluster, "orders", living[2].address)
+    discovery.put(cluster, "orders", living[1].address)
+    for i = 1, 30 do
+      cluster:ctl("put", "noise", i)
+    end
+    discovery.put(cluster, "orders", "10.0.0.3:1")
+    link:pass()
+    discovery.until_true("all that there is now", 5000, function()
+      local peers = car:peers("orders")
+      return peers["10.0.0.2:1"] and peers["10.0.0.3:1"] and peers[living[1].address]
+    end)
+    -- What is not there any more goes, unless it answers.
+    discovery.until_true("what does not answer to be gone", 5000, function()
+      return not car:peers("orders")["10.0.0.1:1"]
+    end)
   end)
 
   it("comes back with older data, that is noticed", function()

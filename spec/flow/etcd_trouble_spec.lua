@@ -26,7 +26,7 @@ describe("a sidecar whose etcd", function()
     local process = discovery.launch(options)
     process:await_err(kind, 6000)
     local said = #process.err
-    proc.watch(3000)
+    proc.watch(2000)
     assert.is_nil(process.code)
     assert.is_nil(process.out:match("perigee ready"))
     local _, lines = process.err:sub(said + 1):gsub("\n", "")
