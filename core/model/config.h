@@ -17,6 +17,8 @@ struct peri_config_limits {
   int64_t handshake_ms, idle_ms, stall_ms, keepalive_ms, keepalive_timeout_ms;
 };
 
+struct peri_route;
+
 struct peri_config_group {
   const char *name;
   uint64_t bytes;            // 64 MiB
@@ -93,6 +95,9 @@ struct peri_config {
   size_t service_count;
   const struct peri_config_group *groups;
   size_t group_count;
+  const struct peri_route *routes;
+  size_t route_count;
+  struct peri_policy_ref balancer;  // "p2c_ewma": for what no route names
   const char *const *policy_paths;  // absolute
   size_t policy_path_count;
   const char *const *files;  // folders, absolute

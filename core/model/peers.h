@@ -5,11 +5,12 @@
 
 /// One endpoint of a service in a snapshot.
 struct peri_endpoint {
-  const char *address;               // as configured, "10.0.0.7:7402"
-  const char *zone;                  // "" when unknown
-  uint32_t weight;                   // 1 … 65535, 1 by default
-  bool self;                         // this very sidecar
-  bool suspect;                      // gone from the registry, still answers
+  const char *address;  // as configured, "10.0.0.7:7402"
+  const char *zone;     // "" when unknown
+  uint32_t weight;      // 1 … 65535, 1 by default
+  bool self;            // this very sidecar
+  bool suspect;         // gone from the registry, still answers
+  bool sidecar;  // metadata.protocol is "perigee": what answers there is one
   const struct peri_json *metadata;  // may be NULL
 };
 

@@ -67,6 +67,54 @@ struct peri_fallback {
   void (*free)(struct peri_fallback *fallback);
 };
 
+/// What a balancer is asked.
+struct peri_pick_request {
+  struct peri_slice service;  // of gRPC, "orders.v1.Orders"
+  struct peri_slice method;
+  /// The first request header of that name; false when absent.
+  bool (*header)(void *ctx, const char *name, struct peri_slice *ret_value);
+  /// The first bytes of the body that have come (a gRPC frame with its five
+  /// bytes first), for policies that hash by a field; empty when none has.
+  struct peri_slice body;
+  void *ctx;
+  uint64_t deadline_ns;  // monotonic; 0: none
+  uint32_t attempt;      // from 1
+};
+
+/// How a call that a balancer placed ended.
+struct peri_outcome {
+  int status;           // of gRPC, as the caller saw it
+  bool failed;          // the endpoint did not do its part
+  uint64_t latency_ns;  // until the response headers, or the end without them
+  uint64_t bytes;       // of the response's body
+};
+
+struct peri_load;
+
+/// A balancer of one service on one worker.
+struct peri_balancer {
+  /// The endpoints changed (first call before any pick). `loads` is parallel to
+  /// `peers` and lives as long as that.
+  /// @return 0 or PERI_ESCRIPT: the caller uses its built-in round robin until
+  /// the next update.
+  int (*update)(struct peri_balancer *balancer, struct peri_peers *peers,
+                struct peri_load *const *loads);
+  /// Chooses among the endpoints at `open` (indexes, ascending; NULL and 0 for
+  /// all). `ret_reason` is what the policy says why, valid until the next call,
+  /// or empty. @return 0, PERI_ENOTFOUND (it wants none of them) or
+  /// PERI_ESCRIPT: the caller uses its built-in round robin.
+  int (*pick)(struct peri_balancer *balancer,
+              const struct peri_pick_request *request, const uint32_t *open,
+              size_t open_count, size_t *ret_index,
+              struct peri_slice *ret_reason);
+  /// A call that was picked ended; NULL when the policy does not ask for it.
+  /// `address` names the endpoint, which may have left meanwhile.
+  void (*done)(struct peri_balancer *balancer,
+               const struct peri_pick_request *request, const char *address,
+               const struct peri_outcome *outcome);
+  void (*free)(struct peri_balancer *balancer);
+};
+
 /// Makes policy objects for one worker.
 struct peri_policy_host {
   /// @return 0; PERI_ENOTFOUND (no such policy on the path), PERI_ECONFIG
@@ -79,5 +127,9 @@ struct peri_policy_host {
   int (*fallback)(struct peri_policy_host *host,
                   const struct peri_policy_ref *ref,
                   struct peri_fallback **ret_fallback,
+                  struct peri_problem *ret_problem);
+  int (*balancer)(struct peri_policy_host *host,
+                  const struct peri_policy_ref *ref,
+                  struct peri_balancer **ret_balancer,
                   struct peri_problem *ret_problem);
 };

@@ -1,0 +1,63 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/types.h"
+
+struct peri_config;
+struct peri_h2_client;
+struct peri_h2_stream;
+struct peri_loop;
+struct peri_metrics;
+struct peri_policy_host;
+struct peri_snapshot;
+
+/// The forwarding half of one worker: routes a call, lets the balancer of its
+/// service pick an endpoint, and carries the stream frame by frame both ways
+/// without decoding messages. Its loop's thread only.
+struct peri_proxy;
+
+struct peri_proxy_options {
+  struct peri_loop *loop;
+  struct peri_config *config;  // referenced
+  struct peri_h2_client *client;
+  struct peri_policy_host *host;
+  struct peri_metrics *metrics;
+  /// As in model/route.h.
+  bool (*pattern)(const char *pattern, struct peri_slice text);
+  /// Nobody named this service before: see it from now on. A call waits up to
+  /// 1 s for a snapshot that knows it.
+  void (*want)(void *ctx, struct peri_slice service);
+  void *ctx;
+};
+
+/// Makes it with the balancers of all routes. @return 0, PERI_ENOTFOUND,
+/// PERI_ECONFIG or PERI_ESCRIPT (a balancer; words name it), PERI_ENOMEM.
+int peri_proxy_new(const struct peri_proxy_options *options,
+                   struct peri_proxy **ret_proxy,
+                   struct peri_problem *ret_problem);
+
+/// Takes over a new snapshot: balancers hear of it, connections to endpoints
+/// that left end with their streams.
+void peri_proxy_adopt(struct peri_proxy *proxy, struct peri_snapshot *snapshot);
+
+/// Whether a call from the application names its service itself
+/// (`perigee-service`), which wins over everything else.
+bool peri_proxy_is_addressed(const struct peri_h2_stream *stream);
+
+/// Takes a call of the local application: by `perigee-service`, a route, its
+/// `:authority` or its gRPC service. Answers it in any case; UNIMPLEMENTED with
+/// words about what was looked for when nothing matches.
+void peri_proxy_outbound(struct peri_proxy *proxy,
+                         struct peri_h2_stream *stream);
+
+/// Takes a call that came in on the mesh: to the local application that
+/// provides the service (`perigee-service`, else `:authority`, else the only
+/// one), never to another sidecar.
+void peri_proxy_inbound(struct peri_proxy *proxy,
+                        struct peri_h2_stream *stream);
+
+/// Calls under way.
+size_t peri_proxy_calls(const struct peri_proxy *proxy);
+
+/// Every stream must be closed before (the servers freed). NULL is fine.
+void peri_proxy_free(struct peri_proxy *proxy);
