@@ -216,7 +216,8 @@ int script_shim_sleepers(struct script_shim *shim) {
 
 struct peri_peers *script_shim_peers(const char *const *addresses, size_t count,
                                      const char *self) {
-  struct peri_endpoint_init inits[64] = {{{NULL, 0}, {NULL, 0}, 0, false, NULL}};
+  struct peri_endpoint_init inits[64] = {
+      {{NULL, 0}, {NULL, 0}, 0, false, NULL}};
   struct peri_json *metadata = NULL;
   struct peri_peers *peers = NULL;
 
