@@ -458,6 +458,8 @@ describe("watches through faults", function()
     -- Its member cannot tell it what comes now, and dies before it could.
     local member = rig:endpoint()
     cluster:freeze(member)
+    -- What is written before an election goes to the frozen one.
+    cluster:leader()
     for i = 1, 3 do
       cluster:ctl("put", "gone/a", i)
     end
