@@ -194,8 +194,7 @@ static struct wait *await(struct question *question) {
 }
 
 /// The registry did not take it: its callback does not come.
-static void refuse(struct wait *wait, int error) {
-  struct question *question = wait->question;
+static void refuse(struct question *question, struct wait *wait, int error) {
   peri_list_remove(&wait->node);
   free(wait);
   answer_error(question, error, question->problem.text);
@@ -221,7 +220,7 @@ static void ask_register(struct question *question) {
     int rc = peri_registry_register(question->ask->registry, &registration,
                                     on_done, wait, &question->problem);
     if (rc < 0) {
-      refuse(wait, rc);
+      refuse(question, wait, rc);
     }
   }
   perigee__v1__register_request__free_unpacked(request, NULL);
@@ -241,7 +240,7 @@ static void ask_deregister(struct question *question) {
                                       slice_of(request->service), on_done, wait,
                                       &question->problem);
     if (rc < 0) {
-      refuse(wait, rc);
+      refuse(question, wait, rc);
     }
   }
   perigee__v1__deregister_request__free_unpacked(request, NULL);
@@ -376,10 +375,9 @@ void peri_ask_free(struct peri_ask *ask) {
   if (ask == NULL) {
     return;
   }
-  while (!peri_list_empty(&ask->waits)) {
-    struct wait *wait = PERI_CONTAINER_OF(ask->waits.next, struct wait, node);
-    peri_list_remove(&wait->node);
-    free(wait);
+  struct peri_list *node;
+  while ((node = peri_list_pop(&ask->waits)) != NULL) {
+    free(PERI_CONTAINER_OF(node, struct wait, node));
   }
   peri_mailbox_unref(ask->control);
   free(ask);

@@ -35,8 +35,12 @@ static void write_time(uint64_t ms, char text[CELL_BYTES]) {
 static void write_text(ProtobufCBinaryData data, char text[CELL_BYTES]) {
   size_t len = data.len < SHOWN_BYTES ? data.len : SHOWN_BYTES;
   for (size_t i = 0; i < len; i++) {
-    uint8_t byte = data.data[i];
-    text[i] = byte < 0x20 || byte == 0x7f ? '?' : (char)byte;
+    bool control = data.data[i] < 0x20 || data.data[i] == 0x7f;
+    if (control) {
+      text[i] = '?';
+    } else {
+      memcpy(&text[i], &data.data[i], 1);
+    }
   }
   text[len] = '\0';
 }

@@ -303,8 +303,9 @@ void peri_catalog_free(struct peri_catalog *catalog) {
   if (catalog == NULL) {
     return;
   }
-  while (!peri_list_empty(&catalog->list)) {
-    drop(catalog, PERI_CONTAINER_OF(catalog->list.next, struct seen, node));
+  struct peri_list *node;
+  while ((node = peri_list_pop(&catalog->list)) != NULL) {
+    drop(catalog, PERI_CONTAINER_OF(node, struct seen, node));
   }
   peri_etcd_watches_free(catalog->watches);
   peri_timer_free(catalog->publish);

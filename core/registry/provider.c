@@ -45,9 +45,9 @@ void peri_provider_close(struct peri_provider *provider,
                          void (*closed)(void *ctx), void *ctx) {
   provider->closed = closed;
   provider->ctx = ctx;
-  while (!peri_list_empty(&provider->list)) {
-    peri_provided_free(
-        PERI_CONTAINER_OF(provider->list.next, struct peri_provided, node));
+  struct peri_list *node;
+  while ((node = peri_list_pop(&provider->list)) != NULL) {
+    peri_provided_free(PERI_CONTAINER_OF(node, struct peri_provided, node));
   }
   if (provider->rpc != NULL) {
     peri_rpc_client_close(provider->rpc, on_closed, provider);
@@ -193,7 +193,7 @@ int peri_provider_register(struct peri_provider *provider,
                            void (*done)(void *ctx, int error,
                                         const char *words),
                            void *ctx, struct peri_problem *ret_problem) {
-  struct peri_provided *provided;
+  struct peri_provided *provided = NULL;
   struct peri_provided_init init = {
       .source = PERI_PROVIDED_CALL,
       .service = registration->service,

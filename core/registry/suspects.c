@@ -126,8 +126,9 @@ void peri_suspects_free(struct peri_suspects *suspects) {
   if (suspects == NULL) {
     return;
   }
-  while (!peri_list_empty(&suspects->list)) {
-    drop(PERI_CONTAINER_OF(suspects->list.next, struct suspect, node));
+  struct peri_list *node;
+  while ((node = peri_list_pop(&suspects->list)) != NULL) {
+    drop(PERI_CONTAINER_OF(node, struct suspect, node));
   }
   free(suspects);
 }

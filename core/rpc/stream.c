@@ -308,8 +308,9 @@ void peri_rpc_stream_cancel(struct peri_rpc_stream *stream) {
 }
 
 void peri_rpc_streams_cancel(struct peri_rpc_client *client) {
-  while (!peri_list_empty(&client->streams)) {
+  struct peri_list *node;
+  while ((node = peri_list_pop(&client->streams)) != NULL) {
     peri_rpc_stream_cancel(
-        PERI_CONTAINER_OF(client->streams.next, struct peri_rpc_stream, node));
+        PERI_CONTAINER_OF(node, struct peri_rpc_stream, node));
   }
 }

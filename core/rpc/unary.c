@@ -74,8 +74,8 @@ void peri_rpc_unary_cancel(struct peri_rpc_unary *unary) {
 }
 
 void peri_rpc_unaries_cancel(struct peri_rpc_client *client) {
-  while (!peri_list_empty(&client->unaries)) {
-    peri_rpc_unary_cancel(
-        PERI_CONTAINER_OF(client->unaries.next, struct peri_rpc_unary, node));
+  struct peri_list *node;
+  while ((node = peri_list_pop(&client->unaries)) != NULL) {
+    peri_rpc_unary_cancel(PERI_CONTAINER_OF(node, struct peri_rpc_unary, node));
   }
 }
