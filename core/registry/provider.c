@@ -215,7 +215,7 @@ int peri_provider_register(struct peri_provider *provider,
   if (init.record.metadata != NULL) {
     peri_json_unref(init.record.metadata);
   }
-  if (rc < 0) {
+  if (rc != 0) {
     return rc;
   }
   if (provided->done != NULL) {
