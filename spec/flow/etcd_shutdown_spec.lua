@@ -1,7 +1,9 @@
 local discovery = require("spec.support.discovery")
 local etcd = require("spec.support.etcd")
+local partition = require("spec.support.partition")
 local proc = require("spec.support.proc")
 local sidecar = require("spec.support.sidecar")
+local tools = require("spec.support.etcdtools")
 
 describe("a sidecar that stops", function()
   local cluster
@@ -105,6 +107,24 @@ describe("a sidecar that stops", function()
     local began = discovery.now()
     assert.equal(0, (process:wait()))
     assert.truthy(discovery.now() - began <= 2500, discovery.now() - began)
+  end)
+
+  it("hears of changes until its very end", function()
+    local link = partition.start(cluster.endpoints[1])
+    discovery.put(cluster, "orders", "10.0.0.1:1")
+    local flood = tools.start("flood", "-endpoints", cluster.endpoints[1], "-service", "orders", "-rate", "300")
+    for _ = 1, 3 do
+      local car = discovery.start({ endpoints = { link.url }, drain = "300ms" })
+      discovery.until_true("the first endpoint", 5000, function()
+        return car:peers("orders")
+      end)
+      -- What it asks of etcd last takes long enough for others to change something.
+      link:delay(100)
+      car:stop()
+      link:pass()
+    end
+    flood:stop()
+    link:stop()
   end)
 
   it("by a second signal, stops at once", function()

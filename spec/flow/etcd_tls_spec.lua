@@ -100,8 +100,8 @@ describe("a sidecar and an etcd behind TLS", function()
   it("do not agree when the server wants a certificate and there is none, or a wrong one", function()
     local cluster = start(server, true)
     -- TLS 1.3 tells the client only after its handshake is over, as a connection that ends.
-    fails(cluster, tls(authority), "certificate")
-    fails(cluster, tls(authority, foreign), "certificate")
+    fails(cluster, tls(authority), "unreachable")
+    fails(cluster, tls(authority, foreign), "unreachable")
   end)
 
   it("do not begin when a file cannot be read", function()
