@@ -21,28 +21,6 @@ uint64_t peri_watch_pause_ms(unsigned failures) {
   return least + peri_hash_random_seed() % (most - least + 1);
 }
 
-static void enter(struct peri_etcd_watch *watch) {
-  peri_watches_enter(watch->owner);
-  watch->busy++;
-}
-
-static void destroy(struct peri_etcd_watch *watch) {
-  free((char *)watch->key.ptr);
-  free((char *)watch->range_end.ptr);
-  free(watch);
-}
-
-/// Whether it is still there.
-static bool leave(struct peri_etcd_watch *watch) {
-  struct peri_etcd_watches *owner = watch->owner;
-  bool freed = watch->freed;
-  if (--watch->busy == 0 && freed) {
-    destroy(watch);
-  }
-  peri_watches_leave(owner);
-  return !freed;
-}
-
 void peri_watch_tell(struct peri_etcd_watch *watch,
                      const struct peri_etcd_error *error) {
   int kind = error == NULL ? PERI_ETCD_OK : error->kind;
@@ -50,9 +28,9 @@ void peri_watch_tell(struct peri_etcd_watch *watch,
     return;
   }
   watch->told = kind;
-  enter(watch);
+  peri_watch_enter(watch);
   watch->events->state(watch->ctx, error);
-  leave(watch);
+  peri_watch_leave(watch);
 }
 
 void peri_watch_detach(struct peri_etcd_watch *watch) {
@@ -86,9 +64,9 @@ void peri_watch_reset(struct peri_etcd_watch *watch, enum peri_etcd_reset why) {
   cancel(watch);
   watch->state = PERI_WATCH_RESET;
   watch->told = -1;
-  enter(watch);
+  peri_watch_enter(watch);
   watch->events->reset(watch->ctx, why);
-  leave(watch);
+  peri_watch_leave(watch);
 }
 
 static void try_again(struct peri_etcd_watch *watch, uint64_t pause_ms) {
@@ -179,9 +157,9 @@ static int deliver(struct peri_etcd_watch *watch) {
   int code = peri_watch_parts_join(&parts, watch->next, &events, &count);
   if (code == 0 && count > 0) {
     watch->next = events[count - 1].kv.mod_revision + 1;
-    enter(watch);
+    peri_watch_enter(watch);
     watch->events->events(watch->ctx, events, count, watch->next - 1);
-    leave(watch);
+    peri_watch_leave(watch);
   }
   free(events);
   peri_watch_parts_clear(&parts);
@@ -200,7 +178,7 @@ static void bookmark(struct peri_etcd_watch *watch,
 int peri_watch_answer(struct peri_etcd_watch *watch,
                       struct Etcdpb__WatchResponse *message, size_t bytes) {
   int code = 0;
-  enter(watch);
+  peri_watch_enter(watch);
   if (message->canceled) {
     on_canceled(watch, message);
     goto done;
@@ -227,7 +205,7 @@ done:
   if (message != NULL) {
     etcdpb__watch_response__free_unpacked(message, NULL);
   }
-  leave(watch);
+  peri_watch_leave(watch);
   return code;
 }
 
@@ -284,7 +262,7 @@ int peri_etcd_watch_new(struct peri_etcd_watches *watches,
   return 0;
 
 fail_range:
-  destroy(watch);
+  peri_watch_bury(watch);
   return code;
 }
 
@@ -317,10 +295,7 @@ void peri_etcd_watch_free(struct peri_etcd_watch *watch) {
   peri_list_remove(&watch->node);
   peri_timer_free(watch->retry);
   watch->retry = NULL;
-  watch->freed = true;
-  if (watch->busy == 0) {
-    destroy(watch);
-  }
+  peri_watch_bury(watch);
   if (--owner->count == 0) {
     peri_watches_idle(owner);
   }

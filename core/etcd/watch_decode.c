@@ -188,7 +188,7 @@ void peri_watch_reason(struct peri_slice reason,
                        struct peri_etcd_error *ret_error) {
   static const char code[] = "rpc error: code = ";
   static const char desc[] = " desc = ";
-  char text[sizeof(ret_error->text)];
+  char text[sizeof(ret_error->text)] = "";
   size_t len = reason.len < sizeof(text) - 1 ? reason.len : sizeof(text) - 1;
   if (len > 0) {
     memcpy(text, reason.ptr, len);

@@ -150,11 +150,21 @@ void peri_watches_fail(struct peri_etcd_watches *watches,
                        const struct peri_etcd_error *error, bool relogin);
 /// The last watch went: nothing is needed any more.
 void peri_watches_idle(struct peri_etcd_watches *watches);
-/// Before and after callbacks: the memory stays in between.
-void peri_watches_enter(struct peri_etcd_watches *watches);
-void peri_watches_leave(struct peri_etcd_watches *watches);
 /// A message of the stream.
 void peri_watches_message(void *ctx, struct peri_slice message);
+
+// watch_hold.c: callbacks may free whatever they like, so memory stays while
+// one of them is under way.
+
+/// Before and after callbacks. peri_watch_leave() tells whether the watch is
+/// still there.
+void peri_watches_enter(struct peri_etcd_watches *watches);
+void peri_watches_leave(struct peri_etcd_watches *watches);
+void peri_watch_enter(struct peri_etcd_watch *watch);
+bool peri_watch_leave(struct peri_etcd_watch *watch);
+/// Frees the memory, now or after the last callback.
+void peri_watches_bury(struct peri_etcd_watches *watches);
+void peri_watch_bury(struct peri_etcd_watch *watch);
 
 // watch_check.c
 

@@ -11,16 +11,6 @@
 
 static const uint64_t MS = 1000000;
 
-void peri_watches_enter(struct peri_etcd_watches *watches) {
-  watches->busy++;
-}
-
-void peri_watches_leave(struct peri_etcd_watches *watches) {
-  if (--watches->busy == 0 && watches->freed) {
-    free(watches);
-  }
-}
-
 int peri_watches_send(struct peri_etcd_watches *watches,
                       const struct Etcdpb__WatchRequest *request) {
   size_t len = etcdpb__watch_request__get_packed_size(request);
@@ -391,7 +381,7 @@ void peri_etcd_watches_free(struct peri_etcd_watches *watches) {
   peri_timer_free(watches->tick);
   peri_timer_free(watches->reopen);
   peri_timer_free(watches->check_timer);
-  watches->freed = true;
+  peri_watches_bury(watches);
   peri_watches_leave(watches);
 }
 
