@@ -25,6 +25,7 @@ static void free_box(struct box *box) {
   if (box == NULL) {
     return;
   }
+  peri_config_drop_routes(&box->config);
   peri_arena_free(box->arena);
   peri_json_unref(box->tree);
   peri_json_unref(box->kept);
@@ -57,6 +58,7 @@ void peri_config_defaults(struct peri_config *config) {
       .listen_admin = "127.0.0.1:7401",
       .registry_kind = "static",
       .cluster = "GroupCache",
+      .balancer = {.name = "p2c_ewma"},
       .drain_ms = 5000,
   };
   struct peri_config_limits *limits = &config->limits;
@@ -95,11 +97,9 @@ static int read_scalars(const struct peri_config_node *root,
 static int read_root(const struct peri_config_node *root,
                      struct peri_config *config) {
   static const char *const keys[] = {
-      "workers",  "node",     "listen", "registry", "cluster", "groups",
-      "provides", "policies", "files",  "drain",    "limits"};
-  static const struct peri_config_unsupported later[] = {
-      {"routes", "this version of Perigee does not route calls to services"},
-      {"balancer", "this version of Perigee does not balance calls"}};
+      "workers", "node",     "listen", "registry", "cluster",
+      "groups",  "provides", "routes", "balancer", "policies",
+      "files",   "drain",    "limits"};
   static int (*const readers[])(const struct peri_config_node *,
                                 struct peri_config *) = {
       read_scalars,
@@ -108,9 +108,9 @@ static int read_root(const struct peri_config_node *root,
       read_policies,
       peri_config_read_groups,
       peri_config_read_limits,
-      peri_config_read_provides};
-  int rc = peri_config_expect(root, keys, sizeof keys / sizeof *keys, later,
-                              sizeof later / sizeof *later);
+      peri_config_read_provides,
+      peri_config_read_routes};
+  int rc = peri_config_expect(root, keys, sizeof keys / sizeof *keys, NULL, 0);
   for (size_t i = 0; rc == 0 && i < sizeof readers / sizeof *readers; i++) {
     rc = readers[i](root, config);
   }

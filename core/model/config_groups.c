@@ -36,11 +36,10 @@ static int copy_list(const struct peri_json *list, struct peri_json *options) {
   return rc;
 }
 
-// `"name"`, or `{ "name", option = … }`.
-static int read_policy(const struct peri_config_node *group, const char *key,
+int peri_config_policy(const struct peri_config_node *parent, const char *key,
                        struct peri_policy_ref *ret_ref) {
   struct peri_config_node node;
-  if (!peri_config_member(group, key, &node)) {
+  if (!peri_config_member(parent, key, &node)) {
     return 0;
   }
   int type = peri_json_type(node.json);
@@ -107,10 +106,10 @@ static int read_group(const struct peri_config_node *node,
                                  &group->load_timeout_ms);
   }
   if (rc == 0) {
-    rc = read_policy(node, "picker", &group->picker);
+    rc = peri_config_policy(node, "picker", &group->picker);
   }
   if (rc == 0) {
-    rc = read_policy(node, "fallback", &group->fallback);
+    rc = peri_config_policy(node, "fallback", &group->fallback);
   }
   return rc;
 }

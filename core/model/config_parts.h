@@ -3,6 +3,8 @@
 #include "model/config.h"
 #include "model/config_read.h"
 
+struct peri_route;
+
 /// The sections of a configuration. Each checks its part of the table `root`
 /// and fills its fields of `config`, which hold their defaults before. @return
 /// 0, PERI_ENOMEM or PERI_ECONFIG.
@@ -28,3 +30,22 @@ int peri_config_read_network(const struct peri_config_node *root,
 /// `limits`.
 int peri_config_read_limits(const struct peri_config_node *root,
                             struct peri_config *config);
+/// `routes` and `balancer`.
+int peri_config_read_routes(const struct peri_config_node *root,
+                            struct peri_config *config);
+/// Drops the references that routes hold, whole or not.
+void peri_config_drop_routes(const struct peri_config *config);
+
+/// `to` of a route: fills its targets.
+int peri_config_read_targets(const struct peri_config_node *route,
+                             struct peri_route *ret_route);
+
+/// One endpoint: a table with an address.
+int peri_config_read_endpoint(const struct peri_config_node *node,
+                              struct peri_config_endpoint *endpoint);
+/// A member `"NAME"` or `{ "NAME", option = … }`; *ret_ref stays as it is when
+/// there is none.
+int peri_config_policy(const struct peri_config_node *parent, const char *key,
+                       struct peri_policy_ref *ret_ref);
+/// What is wrong with a Lua pattern, or NULL.
+const char *peri_config_pattern(const char *pattern);

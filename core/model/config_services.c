@@ -5,9 +5,52 @@
 
 enum { MAX_WEIGHT = 65535 };
 
-static int read_endpoint(const struct peri_config_node *node,
-                         struct peri_config_endpoint *endpoint) {
-  static const char *const keys[] = {"address", "weight", "zone", "metadata"};
+static int copy_member(void *ctx, const char *key,
+                       const struct peri_json *value) {
+  // Counting a reference does not change what the value says.
+  return peri_json_set(ctx, key,
+                       peri_json_ref((struct peri_json *)(uintptr_t)value));
+}
+
+// `protocol` is one of the metadata, where a record of etcd has it too.
+static int add_protocol(const struct peri_config_node *node,
+                        struct peri_config_endpoint *endpoint) {
+  struct peri_config_node protocol;
+  const char *text = NULL;
+  if (!peri_config_member(node, "protocol", &protocol)) {
+    return 0;
+  }
+  int rc = peri_config_text(&protocol, &text);
+  if (rc < 0) {
+    return rc;
+  }
+  if (peri_json_get(endpoint->metadata, "protocol") != NULL) {
+    return peri_config_fail(&protocol, "is given in metadata already");
+  }
+  struct peri_json *metadata = peri_json_object();
+  if (metadata == NULL) {
+    return PERI_ENOMEM;
+  }
+  rc = peri_json_type(endpoint->metadata) == PERI_JSON_OBJECT
+           ? peri_json_each(endpoint->metadata, copy_member, metadata)
+           : 0;
+  if (rc == 0) {
+    rc = peri_json_set(
+        metadata, "protocol",
+        peri_json_ref((struct peri_json *)(uintptr_t)protocol.json));
+  }
+  if (rc < 0) {
+    peri_json_unref(metadata);
+    return rc;
+  }
+  endpoint->metadata = metadata;
+  return peri_json_append(node->reader->kept, metadata);
+}
+
+int peri_config_read_endpoint(const struct peri_config_node *node,
+                              struct peri_config_endpoint *endpoint) {
+  static const char *const keys[] = {"address", "weight", "zone", "protocol",
+                                     "metadata"};
   int64_t weight = 1;
   struct peri_config_node metadata;
   *endpoint = (struct peri_config_endpoint){.zone = "", .weight = 1};
@@ -29,7 +72,7 @@ static int read_endpoint(const struct peri_config_node *node,
     // Owned by the tree, which the configuration keeps; only ever counted.
     endpoint->metadata = (struct peri_json *)(uintptr_t)metadata.json;
   }
-  return rc;
+  return rc == 0 ? add_protocol(node, endpoint) : rc;
 }
 
 static int check_unique(const struct peri_config_node *list,
@@ -72,7 +115,7 @@ static int visit_service(void *ctx, const char *name,
   }
   for (size_t i = 0; rc == 0 && i < count; i++) {
     struct peri_config_node node = peri_config_element(&list, i);
-    rc = read_endpoint(&node, &endpoints[i]);
+    rc = peri_config_read_endpoint(&node, &endpoints[i]);
     if (rc == 0) {
       rc = check_unique(&list, endpoints, i);
     }

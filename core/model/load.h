@@ -13,6 +13,8 @@ struct peri_load {
   uint64_t ewma_at_ns;  // when it was last moved, monotonic
   double recent;        // failures, halved every 10 s
   uint64_t recent_at_ns;
+  uint32_t holders;  // while any, it is not forgotten: whoever keeps the
+                     // pointer without a snapshot that names it counts here
 };
 
 /// The loads of one worker by address.
@@ -28,15 +30,17 @@ int peri_loads_get(struct peri_loads *loads, struct peri_slice address,
                    struct peri_load **ret_load);
 
 struct peri_snapshot;
-/// Forgets addresses that neither `snapshot` nor a call under way names and
-/// that were last used more than 10 minutes ago.
+/// Forgets addresses that `snapshot` (NULL for none) does not name, that have
+/// neither a call under way nor a holder, and that were last used (named, asked
+/// for, or a call ended) more than 10 minutes ago.
 void peri_loads_prune(struct peri_loads *loads,
                       const struct peri_snapshot *snapshot, uint64_t now_ns);
 size_t peri_loads_count(const struct peri_loads *loads);
 
 /// A call begins, and ends: `ok` says whether the endpoint did its part (a gRPC
 /// status that the application chose is no failure). Peak EWMA as in Finagle:
-/// a slower answer counts at once, faster ones with a time constant of 10 s.
+/// a slower answer counts at once, faster ones with a time constant of 10 s;
+/// a failure moves the average only up.
 void peri_load_begin(struct peri_load *load);
 void peri_load_end(struct peri_load *load, uint64_t now_ns, uint64_t latency_ns,
                    bool ok);

@@ -50,6 +50,12 @@ static int by_address(const void *left, const void *right) {
   return order != 0 ? order : (a->place > b->place) - (a->place < b->place);
 }
 
+static bool is_sidecar(const struct peri_json *metadata) {
+  return peri_json_type(metadata) == PERI_JSON_OBJECT &&
+         peri_slice_is(peri_json_to_string(peri_json_get(metadata, "protocol")),
+                       "perigee");
+}
+
 static int copy_endpoint(struct peri_arena *arena,
                          const struct peri_endpoint_init *init,
                          struct peri_endpoint *ret_endpoint,
@@ -72,6 +78,7 @@ static int copy_endpoint(struct peri_arena *arena,
   ret_endpoint->suspect = init->suspect;
   ret_endpoint->metadata =
       init->metadata ? peri_json_ref(init->metadata) : NULL;
+  ret_endpoint->sidecar = is_sidecar(init->metadata);
   return 0;
 }
 

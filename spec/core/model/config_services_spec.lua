@@ -26,6 +26,23 @@ describe("the static services of a configuration", function()
     assert.is_true(orders.endpoints[1].metadata == nil)
   end)
 
+  it("say of sidecars that they are", function()
+    local config = support.build(
+      services("{ a = { { address = 'h:1', protocol = 'perigee' }, { address = 'h:2', protocol = 'grpc', metadata = { v = 1 } } } }")
+    )
+    local one, two = config.services[0].endpoints[0], config.services[0].endpoints[1]
+    local function protocol(endpoint)
+      return cffi.string(C.peri_json_to_string(C.peri_json_get(endpoint.metadata, "protocol")))
+    end
+    assert.equal("perigee", protocol(one))
+    assert.equal("grpc", protocol(two))
+    assert.equal(1, tonumber(C.peri_json_to_integer(C.peri_json_get(two.metadata, "v"))))
+    support.fails(
+      services("{ a = { { address = 'h:1', protocol = 'x', metadata = { protocol = 'x' } } } }"),
+      "configuration:1: registry.services.a[1].protocol: is given in metadata already"
+    )
+  end)
+
   it("are checked", function()
     local at = "configuration:1: registry.services."
     support.fails(services("{ a = { {} } }"), at .. "a[1]: an endpoint needs an address")

@@ -31,17 +31,6 @@ describe("a configuration", function()
     support.fails("return { xyzzy = 1 }", "/etc/p/perigee.lua:1: xyzzy: unknown key", "/etc/p/perigee.lua")
   end)
 
-  it("says what this version does not do", function()
-    support.fails(
-      "return { routes = {} }",
-      "configuration:1: routes: this version of Perigee does not route calls to services"
-    )
-    support.fails(
-      'return { balancer = { "p2c" } }',
-      "configuration:1: balancer: this version of Perigee does not balance calls"
-    )
-  end)
-
   it("must be a table", function()
     support.fails("return 7", "configuration: must be a table")
     support.fails('return { "x" }', "configuration: a table with named keys, not a list")

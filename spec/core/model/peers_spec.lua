@@ -67,6 +67,19 @@ describe("peri_peers", function()
     assert.equal(-1, C.peri_peers_self((build({ { "10.0.0.2:1" } }))))
   end)
 
+  it("knows sidecars by their protocol", function()
+    local peers = assert(build({
+      { "10.0.0.1:1", metadata = '{"protocol":"perigee"}' },
+      { "10.0.0.2:1", metadata = '{"protocol":"grpc"}' },
+      { "10.0.0.3:1", metadata = '{"protocol":7}' },
+      { "10.0.0.4:1", metadata = '["perigee"]' },
+      { "10.0.0.5:1" },
+    }))
+    for i = 0, 4 do
+      assert.equal(i == 0, C.peri_peers_at(peers, i).sidecar)
+    end
+  end)
+
   it("names an address that does not parse", function()
     local peers, code, words = build({ { "10.0.0.1:1", metadata = "{}" }, { "nowhere" } })
     assert.is_nil(peers)
