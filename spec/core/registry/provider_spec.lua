@@ -75,7 +75,7 @@ describe("what a sidecar registers", function()
       return registry:settled() and registry:addresses("orders") == self
     end)
     assert.equal(
-      '{"Op":0,"Addr":"127.0.0.1:7402","Metadata":{"weight":5,"zone":"z","version":"1.2","protocol":"grpc","team":"x"}}',
+      '{"Op":0,"Addr":"127.0.0.1:7402","Metadata":{"weight":5,"zone":"z","version":"1.2","protocol":"perigee","team":"x"}}',
       value("orders")
     )
     listener:close()
@@ -134,7 +134,7 @@ describe("what a sidecar registers", function()
       return outcome.count == 1
     end)
     assert.equal(0, outcome.error)
-    assert.truthy(value("carts"):find('"weight":3,"zone":"z","protocol":"grpc","k":1', 1, true), value("carts"))
+    assert.truthy(value("carts"):find('"weight":3,"zone":"z","protocol":"perigee","k":1', 1, true), value("carts"))
     -- The same service again replaces it.
     local _, second = registry:register({ service = "carts", address = address, weight = 4 })
     registry:await("an answer", function()
