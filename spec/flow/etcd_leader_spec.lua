@@ -39,18 +39,23 @@ describe("when the leader of three", function()
 
   it("freezes, a registration of 5 s survives", function()
     local key = "GroupCache/" .. car.address
-    local before = discovery.await_key(cluster, key)
     local worst = 0
     for run = 1, either(20, 2) do
+      local before = discovery.await_key(cluster, key, 3000)
       local leader = cluster:leader()
       cluster:freeze(leader)
       worst = math.max(worst, worst_gap(8000))
       local after = cluster:read(key)[key]
-      assert.truthy(after, "the registration was lost in run " .. run)
-      assert.equal(before.lease, after.lease)
+      assert.truthy(after, ("the registration was lost in run %d\n%s"):format(run, car.process.err))
+      assert.equal(before.lease, after.lease, car.process.err)
       assert.equal(before.mod_revision, after.mod_revision)
+      -- A leader of this version that wakes up may revoke leases that live: it is put back.
       cluster:thaw(leader)
       cluster:await_healthy()
+      local stop = discovery.now() + 1000
+      discovery.until_true("the record to stay", 5000, function()
+        return discovery.now() > stop and cluster:read(key)[key]
+      end)
       car:await_state("live", 3000)
     end
     assert.truthy(worst <= 2500, ("worst gap between renewals: %d ms"):format(worst))

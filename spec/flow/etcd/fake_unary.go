@@ -22,7 +22,9 @@ type answer struct {
 	DelayMS  int    `json:"delay_ms"` // answered late
 	After    bool   `json:"after"`    // done, and the failure comes only then
 	Revision int64  `json:"revision"` // of the header
-	TTL      *int64 `json:"ttl"`      // of KeepAlive and LeaseTimeToLive
+	TTL      *int64 `json:"ttl"`      // of KeepAlive, LeaseGrant and LeaseTimeToLive
+	NoHeader bool   `json:"no_header"`
+	Stuck    bool   `json:"stuck"` // of Range: all there is below the range's end, and more
 	Keep     bool   `json:"for_ever"` // stays for all requests to come
 }
 
@@ -70,6 +72,9 @@ func (a answer) failing(ctx context.Context, after bool) error {
 }
 
 func (s *server) head(a answer) *pb.ResponseHeader {
+	if a.NoHeader {
+		return nil
+	}
 	if a.Revision != 0 {
 		return s.header(a.Revision)
 	}
@@ -100,6 +105,9 @@ func rangeOf(r *pb.RangeRequest) object {
 }
 
 func (s *server) doRange(a answer, r *pb.RangeRequest) *pb.RangeResponse {
+	if a.Stuck {
+		r.Key = []byte{0}
+	}
 	found := s.store.find(r.Key, r.RangeEnd)
 	answer := &pb.RangeResponse{Header: s.head(a), Count: int64(len(found))}
 	if r.SortTarget == pb.RangeRequest_MOD {
@@ -121,6 +129,7 @@ func (s *server) doRange(a answer, r *pb.RangeRequest) *pb.RangeResponse {
 	if !r.CountOnly {
 		answer.Kvs = found
 	}
+	answer.More = answer.More || a.Stuck
 	return answer
 }
 
@@ -288,6 +297,9 @@ func (l *leaseServer) LeaseGrant(ctx context.Context, r *pb.LeaseGrantRequest) (
 		}
 		s.store.leases[r.ID] = r.TTL
 		response = &pb.LeaseGrantResponse{Header: s.head(a), ID: r.ID, TTL: r.TTL}
+		if a.TTL != nil {
+			response.TTL = *a.TTL
+		}
 		return nil
 	})
 	return
