@@ -8,7 +8,7 @@
 #include "base/container.h"
 #include "base/error.h"
 #include "base/list.h"
-#include "etcd/keepalive.h"
+#include "etcd/keepalive_private.h"
 #include "etcd/lease.h"
 #include "etcd/private.h"
 #include "loop/loop.h"
@@ -303,6 +303,10 @@ static int adopt(struct peri_etcd_client *client, int64_t id,
   if (wait.number <= 0) {
     return fail(ret_error, PERI_ENOTFOUND, PERI_ETCD_NO_LEASE,
                 "the lease does not exist");
+  }
+  if (wait.number > PERI_KEEP_MAX_TTL_S) {
+    return fail(ret_error, PERI_EPROTO, PERI_ETCD_GARBAGE,
+                "no lease lives that long");
   }
   struct lease *lease = lease_new(client, id, wait.number, now);
   if (lease == NULL) {

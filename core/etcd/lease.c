@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "etcd/keepalive_private.h"
 #include "etcd/private.h"
 
 static const uint64_t NS_PER_S = 1000000000;
@@ -44,13 +45,18 @@ int64_t peri_etcd_lease_id(void) {
   return id;
 }
 
+static bool is_ttl(int64_t ttl_s) {
+  return ttl_s > 0 && ttl_s <= PERI_KEEP_MAX_TTL_S;
+}
+
 /// Whether the lease that exists is one that this call made: granted for long
 /// enough, no older than the call, and without keys. IDs are random, so what
 /// looks like ours is.
 static bool is_ours(const struct granting *grant,
                     const Etcdpb__LeaseTimeToLiveResponse *info) {
   uint64_t age_s = (peri_clock_mono_ns() - grant->started_ns) / NS_PER_S;
-  return info->grantedttl >= grant->asked_s && info->n_keys == 0 &&
+  return is_ttl(info->grantedttl) && info->grantedttl >= grant->asked_s &&
+         info->n_keys == 0 &&
          info->ttl >= info->grantedttl - (int64_t)age_s - 2;
 }
 
@@ -99,11 +105,11 @@ static void granted(void *state, const struct peri_etcd_error *error,
           &etcdpb__lease_grant_response__descriptor, message, &problem);
   int64_t ttl_s = 0;
   if (answer != NULL) {
-    if (answer->id == grant->id && answer->ttl > 0) {
+    if (answer->id == grant->id && is_ttl(answer->ttl)) {
       ttl_s = answer->ttl;
     } else {
       peri_etcd_error_set(&problem, PERI_ETCD_GARBAGE,
-                          "the answer is about another lease");
+                          "the answer is no grant of that lease");
     }
     etcdpb__lease_grant_response__free_unpacked(answer, NULL);
   }

@@ -54,6 +54,32 @@ static int advance(struct peri_etcd_scan *scan, struct peri_slice last) {
   return rc == 0 ? peri_buffer_add(&scan->next, "", 1) : rc;
 }
 
+static int compare(struct peri_slice a, struct peri_slice b) {
+  size_t shorter = a.len < b.len ? a.len : b.len;
+  int order = shorter > 0 ? memcmp(a.ptr, b.ptr, shorter) : 0;
+  return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/// Whether it can be the page that was asked for: the keys of the range from
+/// `next` on, in order. Else there might never be a last one.
+static bool is_page(const struct peri_etcd_scan *scan,
+                    const struct peri_etcd_range_result *result) {
+  struct peri_slice end = {scan->end, scan->end_len};
+  bool endless = end.len == 1 && end.ptr[0] == '\0';
+  struct peri_slice least = peri_buffer_slice(&scan->next);
+  if (result->revision <= 0 || result->revision == INT64_MAX) {
+    return false;
+  }
+  for (size_t i = 0; i < result->kv_count; i++) {
+    int order = compare(result->kvs[i].key, least);
+    if (order < 0 || (order == 0 && i > 0)) {
+      return false;
+    }
+    least = result->kvs[i].key;
+  }
+  return result->kv_count == 0 || endless || compare(least, end) < 0;
+}
+
 static void page_done(void *ctx, const struct peri_etcd_error *error,
                       const struct peri_etcd_range_result *result) {
   struct peri_etcd_scan *scan = ctx;
@@ -61,6 +87,12 @@ static void page_done(void *ctx, const struct peri_etcd_error *error,
   scan->call = NULL;
   if (error != NULL) {
     end(scan, error);
+    return;
+  }
+  if (!is_page(scan, result)) {
+    peri_etcd_error_set(&own, PERI_ETCD_GARBAGE,
+                        "etcd answered with keys that were not asked for");
+    end(scan, &own);
     return;
   }
   if (scan->revision == 0) {

@@ -170,7 +170,8 @@ static int deliver(struct peri_etcd_watch *watch) {
 /// revision. (Answers to probes do not, before etcd 3.4.25 and 3.5.8.)
 static void bookmark(struct peri_etcd_watch *watch,
                      const Etcdpb__WatchResponse *message) {
-  if (message->header != NULL && message->header->revision >= watch->next) {
+  if (message->header != NULL && message->header->revision >= watch->next &&
+      message->header->revision < INT64_MAX) {
     watch->next = message->header->revision + 1;
   }
 }

@@ -16,6 +16,7 @@ struct entry {
 
 static bool is_event(const Etcdpb__Event *event) {
   return event->kv != NULL && event->kv->mod_revision > 0 &&
+         event->kv->mod_revision < INT64_MAX &&
          (event->type == ETCDPB__EVENT__EVENT_TYPE__PUT ||
           event->type == ETCDPB__EVENT__EVENT_TYPE__DELETE);
 }

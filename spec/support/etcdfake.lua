@@ -8,7 +8,8 @@
 ---     the answers to the next requests of a method (Range Put DeleteRange Txn LeaseGrant
 ---     LeaseRevoke LeaseTimeToLive KeepAlive WatchCreate WatchProgress Authenticate Status), each
 ---     once or `for_ever`: code and message, hang, delay_ms, `after` (done, but the failure is
----     what the client hears), revision (of the header), ttl
+---     what the client hears), revision (of the header), no_header, ttl, stuck (of Range: every
+---     page holds all keys below the range's end, and promises more)
 ---   fake:tell({ watch = { on_create = { STEP, … }, for_ever = false } })  the next creation
 ---   fake:tell({ watch = { on_progress = { STEP, … } } })  every progress request; {} is silence
 ---   fake:tell({ watch = { send = { STEP, … } } })  now, to every watch there is

@@ -114,4 +114,18 @@ describe("etcd/lease, when an answer is lost", function()
     rig:free()
     server:stop()
   end)
+
+  it("takes no time to live that cannot be", function()
+    local server = fake.start()
+    local rig = support.rig(server.endpoints)
+    for _, ttl in ipairs({ 0, -5, 9000000001 }) do
+      server:tell({ answers = { LeaseGrant = { { ttl = ttl } } } })
+      local probe = rig:call(function(probe)
+        return support.C.peri_etcd_lease_grant(rig.c.etcd, support.C.peri_etcd_lease_id(), 7, support.C.peri_lease_granted, probe, nil)
+      end)
+      assert.equal("garbage", support.ffi.string(support.C.peri_etcd_kind_name(probe.kind)))
+    end
+    rig:free()
+    server:stop()
+  end)
 end)

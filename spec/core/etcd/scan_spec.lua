@@ -1,5 +1,6 @@
 local M = require("spec.core.etcd.rig")
 local etcd = require("spec.support.etcd")
+local fake = require("spec.support.etcdfake")
 local C = M.C
 
 describe("etcd/scan", function()
@@ -100,5 +101,46 @@ describe("etcd/scan", function()
     end)
     assert.same({ 0, before }, { scan.count, scan.messages })
     other:close()
+  end)
+end)
+
+describe("etcd/scan, with an etcd that does as it is told", function()
+  local server, rig
+
+  setup(function()
+    fake.setup()
+    server = fake.start()
+    rig = assert(M.open({ endpoints = server.endpoints }))
+    server:tell({ put = { ["s/a"] = "1" } })
+    server:tell({ put = { ["s/b"] = "2" } })
+  end)
+  teardown(function()
+    M.close_all()
+    server:stop()
+  end)
+
+  --- Scans while all answers are as given.
+  local function scan(answer, prefix)
+    answer.for_ever = true
+    server:tell({ answers = { Range = { answer } } })
+    return rig:scan(prefix or "s/", 10)
+  end
+
+  it("ends when a page does not go on from the one before", function()
+    local got = scan({ stuck = true })
+    assert.same({ "garbage", 2, 0 }, { got.kind, #got.rows, got.revision })
+  end)
+
+  it("ends when a page holds what was not asked for", function()
+    server:tell({ put = { ["r"] = "0" } })
+    local got = scan({ stuck = true })
+    assert.same({ "garbage", 0 }, { got.kind, #got.rows })
+  end)
+
+  it("does not believe an answer without a revision that can be", function()
+    for _, answer in ipairs({ { no_header = true }, { revision = -1 } }) do
+      local got = scan(answer)
+      assert.same({ "garbage", 0 }, { got.kind, #got.rows })
+    end
   end)
 end)

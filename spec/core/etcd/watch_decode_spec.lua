@@ -90,6 +90,15 @@ describe("watch responses", function()
     assert.equal("garbage", probe:kind())
   end)
 
+  it("with a revision that has no next one end the stream", function()
+    local last = 9223372036854775807LL
+    rig:forge({ id = 1, revision = last })
+    assert.equal(10, probe:next())
+    rig:forge({ id = 1, revision = last, events = { { "k/a", "1", last } } })
+    assert.equal("garbage", probe:kind())
+    assert.equal(10, probe:next())
+  end)
+
   it("of which one revision is too large end the stream", function()
     local part = { id = 1, revision = 11, fragment = true, padding = 1024 * 1024 * 20, events = { { "k/a", "1", 11 } } }
     for _ = 1, 3 do

@@ -24,7 +24,7 @@ type answer struct {
 	Revision int64  `json:"revision"` // of the header
 	TTL      *int64 `json:"ttl"`      // of KeepAlive, LeaseGrant and LeaseTimeToLive
 	NoHeader bool   `json:"no_header"`
-	Stuck    bool   `json:"stuck"` // of Range: all there is below the range's end, and more
+	Stuck    bool   `json:"stuck"`    // of Range: all there is below the range's end, and more
 	Keep     bool   `json:"for_ever"` // stays for all requests to come
 }
 
