@@ -90,8 +90,8 @@ describe("among many sidecars", function()
       return cars[1]:metric("perigee_registration_conflicts_total") + twin:metric("perigee_registration_conflicts_total") > 0
     end)
     local before = revision()
-    proc.watch(4000)
-    assert.truthy(revision() - before <= 16, revision() - before)
+    proc.watch(3000)
+    assert.truthy(revision() - before <= 12, revision() - before)
     assert.truthy(cars[1]:logged("overwritten") + select(2, twin.process.err:gsub("overwritten", "")) <= 4)
   end)
 

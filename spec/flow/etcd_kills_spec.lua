@@ -47,7 +47,7 @@ describe("random kills", function()
 
   it("of etcd's members and of sidecars leak no lease and leave nobody with a wrong list", function()
     converged(5000)
-    local kills, round = either(1000, 8), 0
+    local kills, round = either(1000, 6), 0
     while round < kills do
       local killed
       if math.random() < 0.6 then

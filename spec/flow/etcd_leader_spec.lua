@@ -40,7 +40,7 @@ describe("when the leader of three", function()
   it("freezes, a registration of 5 s survives", function()
     local key = "GroupCache/" .. car.address
     local worst = 0
-    for run = 1, either(20, 2) do
+    for run = 1, either(20, 1) do
       local before = discovery.await_key(cluster, key, 3000)
       local leader = cluster:leader()
       cluster:freeze(leader)
@@ -87,7 +87,7 @@ describe("when the leader of three", function()
     local key = "GroupCache/" .. car.address
     local before = discovery.await_key(cluster, key)
     cluster:lead(cluster:leader() % 3 + 1)
-    proc.watch(6000)
+    proc.watch(5500)
     local after = cluster:read(key)[key]
     assert.equal(before.lease, after.lease)
     assert.equal(before.mod_revision, after.mod_revision)

@@ -89,7 +89,7 @@ describe("when etcd", function()
     for _, car in ipairs(cars) do
       car:await_state("live", 5000)
     end
-    none_missing(6000)
+    none_missing(5200)
     local now1, now2 = leases()
     assert.equal(one, now1)
     assert.equal(two, now2)
@@ -280,8 +280,8 @@ describe("when etcd", function()
     end
     none_missing(1000)
     local before = cars[1]:cpu()
-    proc.watch(2000)
-    assert.truthy(cars[1]:cpu() - before <= 0.1, cars[1]:cpu() - before)
+    proc.watch(1000)
+    assert.truthy(cars[1]:cpu() - before <= 0.05, cars[1]:cpu() - before)
     cluster:restart(1)
     cluster:restart(2)
     for _, car in ipairs(cars) do

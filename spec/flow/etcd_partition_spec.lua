@@ -69,7 +69,7 @@ describe("a sidecar behind a network that", function()
       local took = arrives("10.0.0.2:1", 4000)
       assert.truthy(took <= 1900, took)
       -- Longer than the lease lives by itself, once.
-      proc.watch(how == "blackhole" and 6000 or 500)
+      proc.watch(how == "blackhole" and 5500 or 500)
       local after = cluster:read(key)[key]
       assert.equal(before.lease, after.lease)
       assert.equal(before.mod_revision, after.mod_revision)
@@ -105,7 +105,7 @@ describe("a sidecar behind a network that", function()
     for i = 2, 4 do
       assert.truthy(arrives("10.0.0." .. i .. ":1", 3000) <= 1000)
     end
-    proc.watch(6000)
+    proc.watch(5500)
     assert.equal("live", car:services().state)
     assert.equal(before.lease, cluster:read(key)[key].lease)
   end)
@@ -144,7 +144,7 @@ describe("a sidecar behind a network that", function()
     local conns = links[1]:pass()
     local failures = car:metric("perigee_etcd_endpoint_failures_total")
     local revision = car:services().revision
-    proc.watch(either(600000, 8000))
+    proc.watch(either(600000, 4000))
     assert.equal(conns, links[1]:pass())
     assert.equal(failures, car:metric("perigee_etcd_endpoint_failures_total"))
     assert.truthy(car:services().revision >= revision)

@@ -39,7 +39,7 @@ describe("a sidecar registers", function()
     assert.not_equal("0", found.lease)
     local lease = cluster:leases()[1]
     assert.equal("5", cluster:ctl("lease", "timetolive", lease):match("TTL%((%d+)s%)"))
-    proc.watch(6000)
+    proc.watch(5500)
     local later = discovery.await_key(cluster, key)
     assert.equal(found.mod_revision, later.mod_revision)
     assert.equal(found.lease, later.lease)

@@ -55,7 +55,7 @@ describe("a sidecar and an etcd behind TLS", function()
     local process = discovery.launch({ endpoints = cluster.endpoints, registry = registry })
     process:await_err(words or "tls", 8000)
     local said = #process.err
-    proc.watch(2000)
+    proc.watch(1200)
     assert.is_nil(process.code)
     assert.is_nil(process.out:match("perigee ready"))
     local _, lines = process.err:sub(said + 1):gsub("\n", "")
