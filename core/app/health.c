@@ -135,6 +135,9 @@ void peri_health_watch(void *ctx, struct peri_call *call,
 
 void peri_health_drain(struct peri_health *health) {
   struct peri_list going;
+  if (health->draining) {
+    return;
+  }
   health->draining = true;
   peri_list_init(&going);
   peri_list_splice(&going, &health->watchers);

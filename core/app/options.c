@@ -29,7 +29,8 @@ static int unknown(const char *word, struct peri_problem *ret_problem) {
   if (word[0] != '-') {
     return peri_problem_set(ret_problem, PERI_EINVAL,
                             "serve takes no argument \"%s\": the configuration "
-                            "is named by --config FILE",
+                            "is named by --config FILE, and an application to "
+                            "run stands behind --",
                             word);
   }
   const char *near = peri_text_nearest(word, flags, FLAG_COUNT);
@@ -72,6 +73,14 @@ int peri_serve_options_parse(int argc, const char *const *argv,
       .log_format = PERI_LOG_TEXT,
   };
   for (int i = 0; i < argc; i++) {
+    if (strcmp(argv[i], "--") == 0) {
+      if (i + 1 == argc) {
+        return peri_problem_set(ret_problem, PERI_EINVAL,
+                                "-- needs a command behind it");
+      }
+      options.command = argv + i + 1;
+      break;
+    }
     const char *equals = strchr(argv[i], '=');
     size_t len = equals != NULL ? (size_t)(equals - argv[i]) : strlen(argv[i]);
     int flag = find(argv[i], len, flags, FLAG_COUNT);
@@ -102,6 +111,7 @@ int peri_serve_options_parse(int argc, const char *const *argv,
 const char *peri_serve_options_help(void) {
   return "perigee serve [--config FILE] [--log-format text|json]\n"
          "              [--log-level debug|info|warn|error]\n"
+         "              [-- COMMAND ARGS …]\n"
          "\n"
          "Runs a sidecar in the foreground. When every listener is bound it\n"
          "prints one line on standard output:\n"
@@ -111,6 +121,15 @@ const char *peri_serve_options_help(void) {
          "  --config FILE     configuration; ./perigee.lua when not given\n"
          "  --log-format F    text (default) or json\n"
          "  --log-level L     debug, info (default), warn or error\n"
+         "\n"
+         "With a COMMAND it runs that as its application, once it is ready,\n"
+         "and ends with it. The command finds PERIGEE_APP_ADDRESS,\n"
+         "PERIGEE_MESH_ADDRESS and PERIGEE_ADMIN_ADDRESS in its environment;\n"
+         "what it provides is registered when it is healthy. On SIGTERM calls\n"
+         "from others are finished before the command gets SIGTERM, and its\n"
+         "own calls go through until it has ended; it is killed when `drain`\n"
+         "is over. SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH are passed on to "
+         "it.\n"
          "\n"
          "Signals:\n"
          "  SIGTERM, SIGINT   drain for as long as `drain` allows, then stop;\n"
@@ -126,5 +145,7 @@ const char *peri_serve_options_help(void) {
          "                    app, mesh or admin\n"
          "\n"
          "Exit status: 0 stopped cleanly, 1 runtime failure, 2 wrong usage or\n"
-         "wrong configuration.\n";
+         "wrong configuration. With a COMMAND: what that exited with, or 128\n"
+         "and the signal that ended it; 126 when it cannot be run, 127 when\n"
+         "there is no such command.\n";
 }

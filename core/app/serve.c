@@ -62,7 +62,8 @@ int peri_serve_main(int argc, const char *const *argv,
     return rc == PERI_ENOMEM ? PERI_EXIT_FAILURE : PERI_EXIT_USAGE;
   }
   peri_setup_warn(setup.config);
-  int status = peri_sidecar_run(options.config, &setup, folders);
+  int status =
+      peri_sidecar_run(options.config, &setup, folders, options.command);
   peri_setup_done(&setup);
   return status;
 }

@@ -7,8 +7,10 @@ struct peri_folders;
 /// What the program ends with.
 enum peri_exit {
   PERI_EXIT_OK = 0,
-  PERI_EXIT_FAILURE = 1,  // at run time
-  PERI_EXIT_USAGE = 2     // wrong usage or wrong configuration
+  PERI_EXIT_FAILURE = 1,      // at run time
+  PERI_EXIT_USAGE = 2,        // wrong usage or wrong configuration
+  PERI_EXIT_NOT_RUN = 126,    // the application cannot be run
+  PERI_EXIT_NO_COMMAND = 127  // there is no such application
 };
 
 /// `perigee serve`: `argv` is what follows the verb. Runs a sidecar until it is

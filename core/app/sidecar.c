@@ -6,6 +6,7 @@
 #include "app/acceptor.h"
 #include "app/admin.h"
 #include "app/ask.h"
+#include "app/child.h"
 #include "app/reload.h"
 #include "app/serve.h"
 #include "app/sidecar_private.h"
@@ -35,7 +36,8 @@ static uint64_t left_ms(const struct peri_sidecar *car) {
 }
 
 static void end_when_done(struct peri_sidecar *car) {
-  if (car->stopped == car->count && car->registry_stopped) {
+  if (car->stopped == car->count && car->registry_stopped &&
+      !peri_child_runs(car->child)) {
     peri_loop_stop(car->loop);
   }
 }
@@ -46,7 +48,8 @@ static void on_registry_stopped(void *ctx) {
   end_when_done(car);
 }
 
-/// Tells every worker to end now, and the registry to revoke; once.
+/// Tells every worker and the application to end now, and the registry to
+/// revoke; once.
 static void stop(struct peri_sidecar *car) {
   if (car->state == PERI_SIDECAR_STOPPING) {
     return;
@@ -54,6 +57,10 @@ static void stop(struct peri_sidecar *car) {
   car->state = PERI_SIDECAR_STOPPING;
   peri_timer_stop(car->pause);
   peri_timer_start(car->limit, STOP_LIMIT_MS, 0);
+  if (peri_child_runs(car->child)) {
+    peri_log(PERI_LOG_WARN, "app", "killing %s", car->command[0]);
+    peri_child_signal(car->child, SIGKILL);
+  }
   for (size_t i = 0; i < car->count; i++) {
     peri_worker_stop(car->workers[i]);
   }
@@ -69,25 +76,61 @@ static void stop(struct peri_sidecar *car) {
                      on_registry_stopped, car);
 }
 
-static void close_acceptors(struct peri_sidecar *car) {
-  for (int side = 0; side < PERI_SIDE_COUNT; side++) {
-    peri_acceptor_free(car->acceptors[side]);
-    car->acceptors[side] = NULL;
+static void close_side(struct peri_sidecar *car, enum peri_side side) {
+  if (car->closed[side]) {
+    return;
+  }
+  car->closed[side] = true;
+  peri_acceptor_free(car->acceptors[side]);
+  car->acceptors[side] = NULL;
+  for (size_t i = 0; i < car->count; i++) {
+    peri_worker_drain(car->workers[i], side);
   }
 }
 
 static void drain(struct peri_sidecar *car) {
   car->state = PERI_SIDECAR_DRAINING;
-  close_acceptors(car);
-  for (size_t i = 0; i < car->count; i++) {
-    peri_worker_drain(car->workers[i]);
+  peri_timer_stop(car->pause);
+  close_side(car, PERI_SIDE_APP);
+  close_side(car, PERI_SIDE_MESH);
+}
+
+/// What others asked of the application is answered first, while it runs; it
+/// may call others itself until it has ended.
+static void close_mesh(struct peri_sidecar *car) {
+  if (!peri_child_runs(car->child)) {
+    drain(car);
+    return;
   }
+  car->state = PERI_SIDECAR_CLOSING;
+  peri_timer_start(car->pause, left_ms(car) / 2, 0);
+  close_side(car, PERI_SIDE_MESH);
+}
+
+static void end_child(struct peri_sidecar *car) {
+  car->state = PERI_SIDECAR_ENDING;
+  peri_timer_stop(car->pause);
+  peri_child_signal(car->child, SIGTERM);
 }
 
 void peri_sidecar_on_pause(void *ctx) {
   struct peri_sidecar *car = ctx;
   if (car->state == PERI_SIDECAR_LEAVING) {
+    close_mesh(car);
+  } else if (car->state == PERI_SIDECAR_CLOSING) {
+    end_child(car);
+  }
+}
+
+void peri_sidecar_on_child(void *ctx) {
+  struct peri_sidecar *car = ctx;
+  if (car->state == PERI_SIDECAR_RUNNING) {
+    peri_sidecar_leave(car);
+  } else if (car->state == PERI_SIDECAR_CLOSING ||
+             car->state == PERI_SIDECAR_ENDING) {
     drain(car);
+  } else if (car->state == PERI_SIDECAR_STOPPING) {
+    end_when_done(car);
   }
 }
 
@@ -103,13 +146,13 @@ static void on_left(void *ctx) {
   if (peri_registry_is_remote(car->registry) && car->is_ready) {
     peri_timer_start(car->pause, wait_ms < most_ms ? wait_ms : most_ms, 0);
   } else {
-    drain(car);
+    close_mesh(car);
   }
 }
 
 /// Readiness off, out of the registry, then drained and stopped, all within the
 /// drain time.
-static void leave(struct peri_sidecar *car) {
+void peri_sidecar_leave(struct peri_sidecar *car) {
   car->state = PERI_SIDECAR_LEAVING;
   peri_log(PERI_LOG_INFO, "app", "draining, for at most %llu ms",
            (unsigned long long)car->config->drain_ms);
@@ -131,9 +174,9 @@ void peri_sidecar_on_signal(void *ctx, int number) {
       peri_reload_request(car->reload);
     }
   } else if (car->state == PERI_SIDECAR_RUNNING) {
-    leave(car);
-  } else if (car->state == PERI_SIDECAR_LEAVING ||
-             car->state == PERI_SIDECAR_DRAINING) {
+    peri_sidecar_leave(car);
+  } else if (car->state != PERI_SIDECAR_STARTING &&
+             car->state != PERI_SIDECAR_STOPPING) {
     peri_log(PERI_LOG_WARN, "app", "stopping at once, as asked again");
     car->leave_by_ns = 0;
     stop(car);
@@ -143,7 +186,9 @@ void peri_sidecar_on_signal(void *ctx, int number) {
 void peri_sidecar_on_limit(void *ctx) {
   struct peri_sidecar *car = ctx;
   if (car->state != PERI_SIDECAR_STOPPING) {
-    peri_log(PERI_LOG_WARN, "app", "connections were still open after %llu ms",
+    peri_log(PERI_LOG_WARN, "app", "%s after %llu ms",
+             peri_child_runs(car->child) ? "the application had not ended"
+                                         : "connections were still open",
              (unsigned long long)car->config->drain_ms);
     stop(car);
     return;
@@ -151,16 +196,24 @@ void peri_sidecar_on_limit(void *ctx) {
   car->stuck = true;
   car->status = PERI_EXIT_FAILURE;
   peri_log(PERI_LOG_ERROR, "app", "%s does not end",
-           car->stopped < car->count ? "a worker" : "the registry");
+           car->stopped < car->count     ? "a worker"
+           : peri_child_runs(car->child) ? car->command[0]
+                                         : "the registry");
   peri_loop_stop(car->loop);
 }
 
-void peri_sidecar_on_drained(void *ctx, struct peri_worker *worker) {
+void peri_sidecar_on_drained(void *ctx, struct peri_worker *worker,
+                             enum peri_side side) {
   struct peri_sidecar *car = ctx;
   (void)worker;
-  car->drained++;
-  if (car->drained == car->count) {
+  car->drained[side]++;
+  if (car->drained[PERI_SIDE_MESH] < car->count) {
+    return;
+  }
+  if (car->drained[PERI_SIDE_APP] == car->count) {
     stop(car);
+  } else if (car->state == PERI_SIDECAR_CLOSING) {
+    end_child(car);
   }
 }
 
@@ -188,10 +241,13 @@ void peri_sidecar_on_publish(void *ctx, struct peri_snapshot *snapshot) {
 }
 
 static void tear_down(struct peri_sidecar *car) {
-  close_acceptors(car);
+  for (int side = 0; side < PERI_SIDE_COUNT; side++) {
+    peri_acceptor_free(car->acceptors[side]);
+  }
   peri_admin_free(car->admin);
   peri_reload_free(car->reload);
   peri_registry_free(car->registry);
+  peri_child_free(car->child);
   for (size_t i = 0; i < car->count; i++) {
     peri_worker_free(car->workers[i]);
   }
@@ -221,9 +277,12 @@ static void tear_down(struct peri_sidecar *car) {
 }
 
 int peri_sidecar_run(const char *file, const struct peri_setup *setup,
-                     const struct peri_folders *folders) {
-  struct peri_sidecar car = {
-      .setup = setup, .config = setup->config, .folders = folders};
+                     const struct peri_folders *folders,
+                     const char *const *command) {
+  struct peri_sidecar car = {.setup = setup,
+                             .config = setup->config,
+                             .folders = folders,
+                             .command = command};
   if (peri_sidecar_start(&car, file) < 0) {
     if (car.count > 0 || car.registry != NULL) {
       stop(&car);
@@ -232,6 +291,9 @@ int peri_sidecar_run(const char *file, const struct peri_setup *setup,
   } else {
     peri_loop_run(car.loop);
     peri_log(PERI_LOG_INFO, "app", "stopped");
+  }
+  if (car.status == PERI_EXIT_OK && car.child != NULL) {
+    car.status = peri_child_status(car.child);
   }
   if (!car.stuck) {
     tear_down(&car);

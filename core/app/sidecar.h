@@ -9,6 +9,8 @@ struct peri_setup;
 /// thread: starts the workers, binds the listeners, prints the ready line, and
 /// returns after SIGTERM or SIGINT. What goes wrong is logged.
 /// @param file  where the configuration is read again from
-/// @return an enum peri_exit
+/// @param command  the application to run beside it, ending with NULL; or NULL
+/// @return an enum peri_exit, or what the application ended with
 int peri_sidecar_run(const char *file, const struct peri_setup *setup,
-                     const struct peri_folders *folders);
+                     const struct peri_folders *folders,
+                     const char *const *command);

@@ -3,10 +3,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/acceptor.h"
 #include "app/admin.h"
 #include "app/ask.h"
+#include "app/child.h"
 #include "app/limits.h"
 #include "app/reload.h"
 #include "app/serve.h"
@@ -294,10 +296,62 @@ int peri_sidecar_start(struct peri_sidecar *car, const char *file) {
   return 0;
 }
 
-void peri_sidecar_ready(struct peri_sidecar *car) {
-  if (!car->is_ready) {
-    car->is_ready = true;
-    say_ready(car);
-    peri_registry_enter(car->registry);
+/// Where this machine dials a listener: an address that listens everywhere is
+/// none to dial.
+static const char *dialled(const struct peri_address *address,
+                           char text[ADDRESS_BYTES]) {
+  struct peri_address near = *address;
+  if (near.kind == PERI_ADDRESS_IPV4 && strcmp(near.host, "0.0.0.0") == 0) {
+    snprintf(near.host, sizeof(near.host), "127.0.0.1");
+  } else if (near.kind == PERI_ADDRESS_IPV6 && strcmp(near.host, "::") == 0) {
+    snprintf(near.host, sizeof(near.host), "::1");
   }
+  peri_address_format(&near, text, ADDRESS_BYTES);
+  return text;
+}
+
+static int start_child(struct peri_sidecar *car) {
+  char texts[PERI_SIDE_COUNT][ADDRESS_BYTES];
+  char admin[ADDRESS_BYTES];
+  const char *addresses[PERI_SIDE_COUNT] = {NULL, NULL};
+  struct peri_problem problem = {0, ""};
+  for (int side = 0; side < PERI_SIDE_COUNT; side++) {
+    if (car->acceptors[side] != NULL) {
+      addresses[side] =
+          dialled(peri_acceptor_address(car->acceptors[side]), texts[side]);
+    }
+  }
+  struct peri_child_options options = {
+      .loop = car->loop,
+      .command = car->command,
+      .app = addresses[PERI_SIDE_APP],
+      .mesh = addresses[PERI_SIDE_MESH],
+      .admin = car->admin != NULL
+                   ? dialled(peri_admin_address(car->admin), admin)
+                   : NULL,
+      .ended = peri_sidecar_on_child,
+      .ctx = car,
+  };
+  int rc = peri_child_new(&options, &car->child, &problem);
+  if (rc < 0) {
+    return fail(car,
+                rc == PERI_ENOTFOUND ? PERI_EXIT_NO_COMMAND
+                : rc == PERI_EPERM   ? PERI_EXIT_NOT_RUN
+                                     : PERI_EXIT_FAILURE,
+                problem.text);
+  }
+  return 0;
+}
+
+void peri_sidecar_ready(struct peri_sidecar *car) {
+  if (car->is_ready) {
+    return;
+  }
+  car->is_ready = true;
+  say_ready(car);
+  if (car->command != NULL && start_child(car) < 0) {
+    peri_sidecar_leave(car);
+    return;
+  }
+  peri_registry_enter(car->registry);
 }

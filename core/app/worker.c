@@ -29,7 +29,10 @@ struct door {
   struct peri_worker *worker;
   struct peri_h2_server *server;
   atomic_size_t conns;
-  bool drained;
+  bool draining;
+  // Messages that cannot fail to be sent when the time comes.
+  struct peri_message drain;
+  struct peri_message drained;
 };
 
 struct peri_worker {
@@ -44,16 +47,12 @@ struct peri_worker {
   struct peri_control control;
   struct peri_dispatch dispatch;
   struct door doors[PERI_SIDE_COUNT];
-  bool draining;
   struct peri_timer *keep;  // a mailbox alone does not keep a loop running
   // How the start went, told by `started`.
   sem_t started;
   int start_code;
   struct peri_problem *start_problem;
-  // Messages that cannot fail to be sent when the time comes.
-  struct peri_message drain;
-  struct peri_message stop;
-  struct peri_message drained;
+  struct peri_message stop;  // as a door's
   struct peri_message stopped;
 };
 
@@ -209,9 +208,10 @@ static void tear_down(struct peri_worker *worker) {
 }
 
 static void run_drained(struct peri_message *message) {
-  struct peri_worker *worker =
-      PERI_CONTAINER_OF(message, struct peri_worker, drained);
-  worker->options.drained(worker->options.ctx, worker);
+  struct door *door = PERI_CONTAINER_OF(message, struct door, drained);
+  struct peri_worker *worker = door->worker;
+  worker->options.drained(worker->options.ctx, worker,
+                          (enum peri_side)(door - worker->doors));
 }
 
 static void run_stopped(struct peri_message *message) {
@@ -241,26 +241,17 @@ static void *work(void *ctx) {
 
 static void door_drained(void *ctx) {
   struct door *door = ctx;
-  struct peri_worker *worker = door->worker;
-  door->drained = true;
-  if (worker->doors[PERI_SIDE_APP].drained &&
-      worker->doors[PERI_SIDE_MESH].drained) {
-    peri_mailbox_post(worker->options.control, &worker->drained);
-  }
+  peri_mailbox_post(door->worker->options.control, &door->drained);
 }
 
 static void run_drain(struct peri_message *message) {
-  struct peri_worker *worker =
-      PERI_CONTAINER_OF(message, struct peri_worker, drain);
-  worker->draining = true;
-  if (worker->cache == NULL) {
+  struct door *door = PERI_CONTAINER_OF(message, struct door, drain);
+  door->draining = true;
+  if (door->server == NULL) {
     return;  // Closing the mailbox runs what was posted too late.
   }
-  peri_health_drain(worker->health);
-  for (int side = 0; side < PERI_SIDE_COUNT; side++) {
-    peri_h2_server_drain(worker->doors[side].server, door_drained,
-                         &worker->doors[side]);
-  }
+  peri_health_drain(door->worker->health);
+  peri_h2_server_drain(door->server, door_drained, door);
 }
 
 static void run_stop(struct peri_message *message) {
@@ -290,9 +281,11 @@ int peri_worker_new(const struct peri_worker_options *options,
   }
   worker->options = *options;
   worker->start_problem = ret_problem;
-  worker->drain.run = run_drain;
+  for (int side = 0; side < PERI_SIDE_COUNT; side++) {
+    worker->doors[side].drain.run = run_drain;
+    worker->doors[side].drained.run = run_drained;
+  }
   worker->stop.run = run_stop;
-  worker->drained.run = run_drained;
   worker->stopped.run = run_stopped;
   sem_init(&worker->started, 0, 0);
   int rc = start(worker);
@@ -327,7 +320,7 @@ static void run_adopt(struct peri_message *message) {
   struct peri_worker *worker = parcel->worker;
   struct door *door = &worker->doors[parcel->side];
   int rc = PERI_ECLOSED;
-  if (worker->draining || door->server == NULL) {
+  if (door->draining || door->server == NULL) {
     close(parcel->fd);
   } else {
     rc = peri_h2_server_adopt(door->server, parcel->fd);
@@ -392,8 +385,8 @@ int peri_worker_publish(struct peri_worker *worker,
   return rc;
 }
 
-void peri_worker_drain(struct peri_worker *worker) {
-  peri_mailbox_post(worker->mailbox, &worker->drain);
+void peri_worker_drain(struct peri_worker *worker, enum peri_side side) {
+  peri_mailbox_post(worker->mailbox, &worker->doors[side].drain);
 }
 
 void peri_worker_stop(struct peri_worker *worker) {

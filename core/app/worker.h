@@ -29,9 +29,9 @@ struct peri_worker_options {
   const struct peri_folders *folders;
   struct peri_mailbox *control;  // of the control thread
   struct peri_ask *ask;          // borrowed
-  /// Called on the control thread: no connection of this worker is left after
-  /// peri_worker_drain().
-  void (*drained)(void *ctx, struct peri_worker *worker);
+  /// Called on the control thread: no connection of this side of the worker is
+  /// left after peri_worker_drain().
+  void (*drained)(void *ctx, struct peri_worker *worker, enum peri_side side);
   /// Called on the control thread: everything is freed, and the thread is about
   /// to end; peri_worker_free() may be called.
   void (*stopped)(void *ctx, struct peri_worker *worker);
@@ -57,9 +57,9 @@ int peri_worker_adopt(struct peri_worker *worker, enum peri_side side, int fd);
 int peri_worker_publish(struct peri_worker *worker,
                         struct peri_snapshot *snapshot);
 
-/// Asks it to take no more connections and to finish what it has begun.
-/// Once only.
-void peri_worker_drain(struct peri_worker *worker);
+/// Asks it to take no more connections of one side and to finish what they
+/// have begun. Once only for each side.
+void peri_worker_drain(struct peri_worker *worker, enum peri_side side);
 
 /// Asks it to end at once. Once only.
 void peri_worker_stop(struct peri_worker *worker);
