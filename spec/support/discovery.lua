@@ -85,7 +85,7 @@ end
 ---@return perigee.spec.Car
 function M.start(options)
   local config = M.config(options)
-  local started = sidecar.start(config, { args = options.args })
+  local started = sidecar.start(config, { args = options.args, env = options.env })
   local car = setmetatable({}, {
     __index = function(_, name)
       return Car[name] or started[name]
