@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -54,7 +55,11 @@ int peri_rpc_exchange_result(const struct peri_rpc_exchange *exchange,
   memset(&result, 0, sizeof(result));
   result.status = (int)exchange->status;
   peri_rpc_text(exchange->details, result.text, sizeof(result.text));
-  if (result.status == PERI_STATUS_OK) {
+  if (result.status == PERI_STATUS_OK && exchange->received == NULL) {
+    // An empty message is one; none at all is no answer of a unary call.
+    result.status = PERI_STATUS_INTERNAL;
+    snprintf(result.text, sizeof(result.text), "OK came without a message");
+  } else if (result.status == PERI_STATUS_OK) {
     int rc =
         peri_rpc_unpack(exchange->grpc, exchange->received, &result.message);
     if (rc < 0) {
