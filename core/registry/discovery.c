@@ -18,6 +18,7 @@ enum {
   NS_PER_MS = 1000000,
   RETRY_LEAST_MS = 50,
   RETRY_MOST_MS = 1000,
+  STEADY_MS = 2000,  // what stood so long may be read again at once
   BLOCKED_MS = 5000  // nothing changes before somebody changes something
 };
 
@@ -83,15 +84,31 @@ static void on_retry(void *ctx) {
   peri_discovery_read(ctx);
 }
 
-void peri_discovery_retry(struct peri_discovery *discovery) {
-  uint32_t most = RETRY_LEAST_MS
-                  << (discovery->failures < 5 ? discovery->failures : 5);
+/// Reads after 25 … 50 ms, doubled with every try up to 0.5 … 1 s.
+static void read_later(struct peri_discovery *discovery, unsigned tries) {
+  uint32_t most = (uint32_t)RETRY_LEAST_MS << (tries < 5 ? tries : 5);
   if (most > RETRY_MOST_MS) {
     most = RETRY_MOST_MS;
   }
-  discovery->failures++;
   peri_timer_start(discovery->retry,
                    most / 2 + peri_discovery_random(discovery, most / 2), 0);
+}
+
+void peri_discovery_retry(struct peri_discovery *discovery) {
+  read_later(discovery, discovery->failures++);
+}
+
+void peri_discovery_reread(struct peri_discovery *discovery) {
+  uint64_t now_ns = peri_clock_mono_ns();
+  uint64_t since_ns = now_ns - discovery->reread_ns;
+  bool steady = since_ns > (uint64_t)STEADY_MS * NS_PER_MS;
+  discovery->reread_ns = now_ns;
+  discovery->rereads = steady ? 0 : discovery->rereads + 1;
+  if (steady) {
+    peri_discovery_read(discovery);
+  } else {
+    read_later(discovery, discovery->rereads - 1);
+  }
 }
 
 static void on_each(void *ctx, const struct peri_etcd_kv *kvs, size_t count) {
@@ -118,7 +135,7 @@ static void on_read(void *ctx, const struct peri_etcd_error *error,
   if (error != NULL) {
     peri_directory_load_abort(discovery->directory);
     if (error->kind == PERI_ETCD_COMPACTED) {
-      peri_discovery_read(discovery);
+      peri_discovery_reread(discovery);
       return;
     }
     peri_discovery_trouble(discovery, error);
@@ -155,6 +172,7 @@ void peri_discovery_read(struct peri_discovery *discovery) {
   if (discovery->scan != NULL) {
     return;
   }
+  peri_timer_stop(discovery->retry);
   discovery->serializable = !discovery->known && discovery->failures >= 2 &&
                             discovery->failures % 2 == 0;
   peri_directory_load_begin(discovery->directory, discovery->regressed);

@@ -31,7 +31,9 @@ struct peri_discovery {
   bool regressed;     // the next reading is of a store that lost its data
   bool serializable;  // the reading under way
   unsigned failures;  // readings in a row
-  int64_t revision;   // of what is known
+  unsigned rereads;   // compactions in a row that left no time between
+  uint64_t reread_ns;
+  int64_t revision;  // of what is known
   uint64_t current_ns;
   uint64_t stale_since_ns;  // 0 while the watch is live
   struct peri_timer *audit;
@@ -45,6 +47,9 @@ struct peri_discovery {
 void peri_discovery_read(struct peri_discovery *discovery);
 /// Reads again after a pause that grows.
 void peri_discovery_retry(struct peri_discovery *discovery);
+/// Reads again because the history is gone: at once, unless that happens again
+/// and again.
+void peri_discovery_reread(struct peri_discovery *discovery);
 /// The directory was changed: suspects, timers and the owner follow.
 void peri_discovery_touched(struct peri_discovery *discovery);
 void peri_discovery_put(struct peri_discovery *discovery,

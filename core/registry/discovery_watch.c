@@ -40,7 +40,7 @@ static void on_reset(void *ctx, enum peri_etcd_reset why) {
   peri_discovery_count_resync(discovery, why == PERI_ETCD_RESET_REGRESSED
                                              ? "regression"
                                              : "compaction");
-  peri_discovery_read(discovery);
+  peri_discovery_reread(discovery);
 }
 
 static void on_state(void *ctx, const struct peri_etcd_error *error) {
