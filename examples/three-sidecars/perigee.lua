@@ -1,14 +1,10 @@
--- One of three sidecars that share a cache; SIDECAR says which: 1, 2 or 3.
+-- One of three sidecars that find one another on etcd and share a cache.
+-- SIDECAR says which: 1, 2 or 3; PERIGEE_ETCD where etcd is.
 local number = tonumber(env("SIDECAR", "1"))
 local base = tonumber(env("PERIGEE_BASE_PORT", "17400"))
 
 local function address(offset, sidecar)
   return ("127.0.0.1:%d"):format(base + 10 * sidecar + offset)
-end
-
-local peers = {}
-for sidecar = 1, 3 do
-  peers[sidecar] = { address = address(2, sidecar) }
 end
 
 return {
@@ -20,7 +16,12 @@ return {
     mesh = address(2, number),
   },
   cluster = "GroupCache",
-  registry = { kind = "static", services = { GroupCache = peers } },
+  registry = {
+    kind = "etcd",
+    endpoints = { env("PERIGEE_ETCD", "http://127.0.0.1:2379") },
+    prefix = "three-sidecars/",
+    ttl = "5s",
+  },
   files = { "/usr/share/iso-codes" },
   groups = {
     countries = {
