@@ -3,10 +3,12 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "model/load.h"
 #include "model/peers.h"
 #include "script/convert.h"
 #include "script/lib.h"
 #include "script/state.h"
+#include "script/view.h"
 
 // An endpoint's environment is the table of its peers' endpoints, which holds
 // the peers' userdata at 0: the handle lives as long as any of them.
@@ -18,8 +20,32 @@ struct endpoint {
 static const char peers_type[] = "perigee.peers";
 static const char endpoint_type[] = "perigee.endpoint";
 
+static const char *const type_names[] = {peers_type, endpoint_type,
+                                         "perigee.endpoints", "perigee.call"};
+
+void *peri_handle_test(struct lua_State *L, int index,
+                       enum peri_handle_type type) {
+  void *handle = lua_touserdata(L, index);
+
+  if (!handle || !lua_getmetatable(L, index)) {
+    return NULL;
+  }
+  // luaL_checkudata() looks its metatable up by name each time.
+  const void *metatable = lua_topointer(L, -1);
+  lua_pop(L, 1);
+  return metatable == peri_vm_of(L)->metatables[type] ? handle : NULL;
+}
+
+void *peri_handle_check(struct lua_State *L, int index,
+                        enum peri_handle_type type) {
+  void *handle = peri_handle_test(L, index, type);
+
+  return handle ? handle : luaL_checkudata(L, index, type_names[type]);
+}
+
 static struct peri_peers_handle *check_peers(lua_State *L, int index) {
-  struct peri_peers_handle *handle = luaL_checkudata(L, index, peers_type);
+  struct peri_peers_handle *handle =
+      peri_handle_check(L, index, PERI_HANDLE_PEERS);
 
   if (!handle->peers) {
     luaL_error(L, "these peers are used after their end");
@@ -27,20 +53,35 @@ static struct peri_peers_handle *check_peers(lua_State *L, int index) {
   return handle;
 }
 
-static const struct peri_endpoint *check_endpoint(lua_State *L) {
-  const struct endpoint *endpoint = luaL_checkudata(L, 1, endpoint_type);
+static const struct endpoint *check_handle(lua_State *L) {
+  const struct endpoint *endpoint =
+      peri_handle_check(L, 1, PERI_HANDLE_ENDPOINT);
 
   if (!endpoint->handle->peers) {
     luaL_error(L, "this endpoint is used after its end");
   }
+  return endpoint;
+}
+
+static const struct peri_endpoint *check_endpoint(lua_State *L) {
+  const struct endpoint *endpoint = check_handle(L);
+
   return peri_peers_at(endpoint->handle->peers, endpoint->at);
+}
+
+size_t peri_handle_count(const struct peri_peers_handle *handle) {
+  return handle->open ? handle->open_count : peri_peers_count(handle->peers);
+}
+
+size_t peri_handle_at(const struct peri_peers_handle *handle, size_t place) {
+  return handle->open ? handle->open[place] : place;
 }
 
 struct peri_peers_handle *peri_handle_push(struct lua_State *L,
                                            struct peri_peers *peers) {
   struct peri_peers_handle *handle = lua_newuserdata(L, sizeof(*handle));
 
-  handle->peers = NULL;
+  *handle = (struct peri_peers_handle){NULL, NULL, NULL, 0, 0, 0};
   luaL_getmetatable(L, peers_type);
   lua_setmetatable(L, -2);
   lua_createtable(L, (int)peri_peers_count(peers), 1);
@@ -61,15 +102,10 @@ void peri_handle_end(struct peri_peers_handle *handle) {
 bool peri_handle_endpoint(struct lua_State *L, int index,
                           const struct peri_peers_handle *handle,
                           size_t *ret_at) {
-  const struct endpoint *endpoint = lua_touserdata(L, index);
+  const struct endpoint *endpoint =
+      peri_handle_test(L, index, PERI_HANDLE_ENDPOINT);
 
-  if (!endpoint || !lua_getmetatable(L, index)) {
-    return false;
-  }
-  luaL_getmetatable(L, endpoint_type);
-  bool same = lua_rawequal(L, -1, -2);
-  lua_pop(L, 2);
-  if (!same || endpoint->handle != handle) {
+  if (!endpoint || endpoint->handle != handle) {
     return false;
   }
   *ret_at = endpoint->at;
@@ -107,10 +143,11 @@ void peri_lib_push_endpoint(struct lua_State *L, int index, size_t at) {
 static int peers_index(lua_State *L) {
   if (lua_type(L, 2) == LUA_TNUMBER) {
     lua_Number at = lua_tonumber(L, 2);
-    if (at >= 1 && at <= 2147483647.0 && at == (lua_Number)(int)at) {
-      peri_lib_push_endpoint(L, 1, (size_t)at - 1);
+    const struct peri_peers_handle *handle = check_peers(L, 1);
+    if (at >= 1 && at <= (lua_Number)peri_handle_count(handle) &&
+        at == (lua_Number)(int)at) {
+      peri_lib_push_endpoint(L, 1, peri_handle_at(handle, (size_t)at - 1));
     } else {
-      check_peers(L, 1);
       lua_pushnil(L);
     }
     return 1;
@@ -121,7 +158,7 @@ static int peers_index(lua_State *L) {
 }
 
 static int peers_length(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)peri_peers_count(check_peers(L, 1)->peers));
+  lua_pushinteger(L, (lua_Integer)peri_handle_count(check_peers(L, 1)));
   return 1;
 }
 
@@ -176,6 +213,46 @@ static int endpoint_metadata(lua_State *L) {
   return 1;
 }
 
+static const struct peri_load *check_load(lua_State *L, uint64_t *ret_now_ns) {
+  const struct endpoint *endpoint = check_handle(L);
+
+  if (!endpoint->handle->loads) {
+    // What one worker sees differs from what others do, and every picker must
+    // choose the same.
+    luaL_error(L, "only a balancer's endpoints have a load");
+  }
+  *ret_now_ns = endpoint->handle->now_ns;
+  return endpoint->handle->loads[endpoint->at];
+}
+
+static int endpoint_inflight(lua_State *L) {
+  uint64_t now_ns = 0;
+
+  lua_pushinteger(L, (lua_Integer)check_load(L, &now_ns)->inflight);
+  return 1;
+}
+
+static int endpoint_latency(lua_State *L) {
+  uint64_t now_ns = 0;
+  const struct peri_load *load = check_load(L, &now_ns);
+
+  lua_pushnumber(L, (double)peri_load_latency_ns(load, now_ns) / 1e6);
+  return 1;
+}
+
+static int endpoint_failures(lua_State *L) {
+  uint64_t now_ns = 0;
+  const struct peri_load *load = check_load(L, &now_ns);
+
+  lua_pushnumber(L, peri_load_failures(load, now_ns));
+  return 1;
+}
+
+static int endpoint_suspect(lua_State *L) {
+  lua_pushboolean(L, check_endpoint(L)->suspect);
+  return 1;
+}
+
 static int endpoint_text(lua_State *L) {
   const struct endpoint *endpoint = luaL_checkudata(L, 1, endpoint_type);
 
@@ -186,6 +263,19 @@ static int endpoint_text(lua_State *L) {
   return endpoint_address(L);
 }
 
+// Sums over all endpoints, tried or not: what a bound on loads is made from.
+static int peers_inflight(lua_State *L) {
+  const struct peri_peers_handle *handle = check_peers(L, 1);
+  size_t count = handle->loads ? peri_peers_count(handle->peers) : 0;
+  uint64_t sum = 0;
+
+  for (size_t i = 0; i < count; i++) {
+    sum += handle->loads[i]->inflight;
+  }
+  lua_pushnumber(L, (lua_Number)sum);
+  return 1;
+}
+
 static void register_all(lua_State *L, const luaL_Reg *functions) {
   for (; functions->name; functions++) {
     lua_pushcfunction(L, functions->func);
@@ -193,34 +283,41 @@ static void register_all(lua_State *L, const luaL_Reg *functions) {
   }
 }
 
+void peri_handle_type_open(struct lua_State *L, enum peri_handle_type type,
+                           const struct luaL_Reg *methods,
+                           int (*index)(struct lua_State *L)) {
+  luaL_newmetatable(L, type_names[type]);
+  peri_vm_of(L)->metatables[type] = lua_topointer(L, -1);
+  lua_newtable(L);
+  register_all(L, methods);
+  if (index) {
+    lua_pushcclosure(L, index, 1);
+  }
+  lua_setfield(L, -2, "__index");
+  lua_pushstring(L, type_names[type]);
+  lua_setfield(L, -2, "__metatable");
+}
+
 void peri_handle_open(struct lua_State *L) {
   static const luaL_Reg endpoint_methods[] = {
-      {"address", endpoint_address},   {"zone", endpoint_zone},
-      {"weight", endpoint_weight},     {"self", endpoint_self},
-      {"metadata", endpoint_metadata}, {NULL, NULL}};
+      {"address", endpoint_address},    {"zone", endpoint_zone},
+      {"weight", endpoint_weight},      {"self", endpoint_self},
+      {"metadata", endpoint_metadata},  {"inflight", endpoint_inflight},
+      {"latency_ms", endpoint_latency}, {"failures", endpoint_failures},
+      {"suspect", endpoint_suspect},    {NULL, NULL}};
   static const luaL_Reg peers_methods[] = {{"service", peers_service},
+                                           {"inflight", peers_inflight},
+                                           {"only", peri_view_only},
                                            {NULL, NULL}};
   static const luaL_Reg peers_meta[] = {{"__len", peers_length},
                                         {"__gc", peers_collect},
                                         {"__tostring", peers_text},
                                         {NULL, NULL}};
 
-  luaL_newmetatable(L, endpoint_type);
-  lua_newtable(L);
-  register_all(L, endpoint_methods);
-  lua_setfield(L, -2, "__index");
+  peri_handle_type_open(L, PERI_HANDLE_ENDPOINT, endpoint_methods, NULL);
   lua_pushcfunction(L, endpoint_text);
   lua_setfield(L, -2, "__tostring");
-  lua_pushstring(L, endpoint_type);
-  lua_setfield(L, -2, "__metatable");
-
-  luaL_newmetatable(L, peers_type);
+  peri_handle_type_open(L, PERI_HANDLE_PEERS, peers_methods, peers_index);
   register_all(L, peers_meta);
-  lua_newtable(L);
-  register_all(L, peers_methods);
-  lua_pushcclosure(L, peers_index, 1);
-  lua_setfield(L, -2, "__index");
-  lua_pushstring(L, peers_type);
-  lua_setfield(L, -2, "__metatable");
   lua_pop(L, 2);
 }

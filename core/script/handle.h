@@ -3,12 +3,23 @@
 #include "base/types.h"
 
 struct lua_State;
+struct peri_load;
 struct peri_peers;
 
 /// The userdata behind a `peers` handle. `peers` is NULL after its end.
 struct peri_peers_handle {
   struct peri_peers *peers;
+  struct peri_load *const *loads;  // of a balancer's endpoints, else NULL
+  const uint32_t *open;  // what a pick may choose from, ascending; NULL: all
+  size_t open_count;
+  uint64_t now_ns;  // for loads
+  uint32_t round;   // grows whenever `open` changes
 };
+
+/// How many endpoints the handle shows, and the 0-based index of the one that
+/// it shows at `place`, which is below that.
+size_t peri_handle_count(const struct peri_peers_handle *handle);
+size_t peri_handle_at(const struct peri_peers_handle *handle, size_t place);
 
 /// Pushes a new handle that holds a reference to `peers` until it is ended or
 /// collected. Raises when out of memory.

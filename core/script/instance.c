@@ -113,6 +113,7 @@ static int make(lua_State *L, void *ctx) {
   instance->self = luaL_ref(L, LUA_REGISTRYINDEX);
   instance->main = keep_function(L, fetches ? "fetch" : "pick");
   instance->update = fetches ? LUA_NOREF : keep_function(L, "update");
+  instance->done = fetches ? LUA_NOREF : keep_function(L, "done");
   return 0;
 }
 
@@ -142,7 +143,8 @@ int peri_instance_new(struct peri_script *script, const char *kind,
                       const struct peri_policy_ref *ref,
                       struct peri_instance *ret_instance,
                       struct peri_problem *ret_problem) {
-  struct peri_instance instance = {NULL, LUA_NOREF, LUA_NOREF, LUA_NOREF};
+  struct peri_instance instance = {NULL, LUA_NOREF, LUA_NOREF, LUA_NOREF,
+                                   LUA_NOREF};
   struct peri_problem problem = {0, ""};
 
   if (!ref->name || !peri_policy_name_ok(ref->name)) {
@@ -183,6 +185,7 @@ void peri_instance_done(struct peri_instance *instance) {
   luaL_unref(L, LUA_REGISTRYINDEX, instance->self);
   luaL_unref(L, LUA_REGISTRYINDEX, instance->main);
   luaL_unref(L, LUA_REGISTRYINDEX, instance->update);
+  luaL_unref(L, LUA_REGISTRYINDEX, instance->done);
 }
 
 static bool is_new(struct peri_policy *policy, const char *text) {

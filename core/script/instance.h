@@ -32,7 +32,8 @@ struct peri_instance {
   struct peri_policy *policy;
   int self;
   int main;    // pick or fetch
-  int update;  // pickers only
+  int update;  // of pickers and balancers
+  int done;    // of balancers
 };
 
 /// Loads the policy when needed and makes an object of it.
@@ -50,9 +51,10 @@ void peri_policy_report(struct peri_policy *policy);
 
 struct peri_picker;
 struct peri_fallback;
+struct peri_balancer;
 struct peri_policy_host;
-/// The vtables that script.c gives out (picker.c, fallback.c); as in
-/// model/policy.h, with the script for the host.
+/// The vtables that script.c gives out (picker.c, fallback.c, balancer.c); as
+/// in model/policy.h, with the script for the host.
 int peri_picker_make(struct peri_script *script,
                      const struct peri_policy_ref *ref,
                      struct peri_picker **ret_picker,
@@ -60,6 +62,10 @@ int peri_picker_make(struct peri_script *script,
 int peri_fallback_make(struct peri_script *script,
                        const struct peri_policy_ref *ref,
                        struct peri_fallback **ret_fallback,
+                       struct peri_problem *ret_problem);
+int peri_balancer_make(struct peri_script *script,
+                       const struct peri_policy_ref *ref,
+                       struct peri_balancer **ret_balancer,
                        struct peri_problem *ret_problem);
 
 /// Parts of the script that its policies use (script.c).

@@ -32,7 +32,7 @@ int peri_lib_fail(struct lua_State *L, int code, const char *text);
 /// else or after its end. Borrowed: take a reference to keep them.
 struct peri_peers *peri_lib_peers(struct lua_State *L, int index);
 /// Pushes the endpoint handle of 0-based `at` of the peers handle at `index`:
-/// the same as `peers[at + 1]` in Lua.
+/// `peers[at + 1]` in Lua, where a pick has not left some out.
 void peri_lib_push_endpoint(struct lua_State *L, int index, size_t at);
 
 /// Reads a duration at `index`: "250ms", "2s", or a number of milliseconds.

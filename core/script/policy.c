@@ -328,7 +328,7 @@ static void push_binder(lua_State *L) {
 }
 
 int peri_policy_use(struct lua_State *L) {
-  static const char *const names[] = {"picker", "fallback", NULL};
+  static const char *const names[] = {"picker", "fallback", "balancer", NULL};
   const char *kind = names[luaL_checkoption(L, 1, NULL, names)];
   struct peri_problem problem;
 

@@ -37,6 +37,13 @@ static int host_fallback(struct peri_policy_host *host,
   return peri_fallback_make(script_of(host), ref, ret_fallback, ret_problem);
 }
 
+static int host_balancer(struct peri_policy_host *host,
+                         const struct peri_policy_ref *ref,
+                         struct peri_balancer **ret_balancer,
+                         struct peri_problem *ret_problem) {
+  return peri_balancer_make(script_of(host), ref, ret_balancer, ret_problem);
+}
+
 static char *copy(const char *text, bool *ret_failed) {
   struct peri_slice slice = peri_slice_of(text);
   char *twin = text ? peri_slice_dup(slice) : NULL;
@@ -59,6 +66,7 @@ int peri_script_new(const struct peri_script_options *options,
   peri_list_init(&script->policies);
   script->host.picker = host_picker;
   script->host.fallback = host_fallback;
+  script->host.balancer = host_balancer;
   script->notice = options->notice;
   script->notice_ctx = options->notice_ctx;
   script->lua_dir = copy(options->lua_dir, &failed);

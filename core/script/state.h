@@ -3,6 +3,8 @@
 #include "base/types.h"
 #include "script/vm.h"
 
+struct luaL_Reg;
+
 /// Lets `L` end protected runs early: the inside of a VM, for this room's own
 /// files only.
 struct peri_vm {
@@ -32,7 +34,28 @@ struct peri_vm {
   struct peri_config *config;
   struct peri_metrics *metrics;
   struct peri_share *share;
+  const void *metatables[4];  // by enum peri_handle_type
 };
+
+/// The handles that are checked on the hot path.
+enum peri_handle_type {
+  PERI_HANDLE_PEERS = 0,
+  PERI_HANDLE_ENDPOINT = 1,
+  PERI_HANDLE_VIEW = 2,
+  PERI_HANDLE_ASKED = 3
+};
+
+/// The userdata at `index` when it is a handle of that type, else NULL.
+void *peri_handle_test(struct lua_State *L, int index,
+                       enum peri_handle_type type);
+/// The same, but raises for anything else.
+void *peri_handle_check(struct lua_State *L, int index,
+                        enum peri_handle_type type);
+/// Pushes a new metatable for handles of `type`, with `methods` in __index
+/// (or, when `index` is given, in the first upvalue of that function).
+void peri_handle_type_open(struct lua_State *L, enum peri_handle_type type,
+                           const struct luaL_Reg *methods,
+                           int (*index)(struct lua_State *L));
 
 /// The fixed slots at the bottom of the stack.
 enum peri_vm_slot { PERI_SLOT_HANDLER = 1, PERI_SLOT_RUN = 2 };
@@ -54,9 +77,12 @@ void peri_strings_open(struct lua_State *L);
 /// Opens load, loadstring and, when asked, require (chunk.c); the globals are
 /// at the top. Raises.
 void peri_chunk_open(struct lua_State *L, bool with_require);
-/// Makes the metatables of handles in a new VM (handle.c, request.c). Raises.
+/// Makes the metatables of handles in a new VM (handle.c, view.c, request.c,
+/// asked.c). Raises.
 void peri_handle_open(struct lua_State *L);
+void peri_view_open(struct lua_State *L);
 void peri_request_open(struct lua_State *L);
+void peri_asked_open(struct lua_State *L);
 /// Loads the text file `path` as a function on top of the stack, or raises.
 void peri_chunk_load(struct lua_State *L, const char *path);
 /// Loads Lua text, never bytecode, under the chunk name `name` ("@FILE").

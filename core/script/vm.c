@@ -78,7 +78,9 @@ static int set_up(lua_State *L) {
   peri_sandbox_open(L, !options->data_only);
   if (!options->data_only) {
     peri_handle_open(L);
+    peri_view_open(L);
     peri_request_open(L);
+    peri_asked_open(L);
   }
   return 0;
 }

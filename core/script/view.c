@@ -1,0 +1,163 @@
+#include "script/view.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdlib.h>
+
+#include "model/load.h"
+#include "model/peers.h"
+#include "script/handle.h"
+#include "script/lib.h"
+#include "script/state.h"
+
+// A view's environment holds the peers' userdata at 1, which lives as long.
+struct view {
+  const struct peri_peers_handle *of;
+  uint32_t round;  // of the handle, when `shown` was made
+  uint32_t count, shown_count;
+  uint32_t *shown;     // those of the members that a pick may choose
+  uint32_t members[];  // ascending
+};
+
+static struct view *check(lua_State *L) {
+  struct view *view = peri_handle_check(L, 1, PERI_HANDLE_VIEW);
+
+  if (!view->of->peers) {
+    luaL_error(L, "these endpoints are used after their end");
+  }
+  return view;
+}
+
+// Both lists ascend.
+static void refresh(struct view *view) {
+  const struct peri_peers_handle *of = view->of;
+  size_t open = 0;
+
+  view->shown_count = 0;
+  for (uint32_t i = 0; i < view->count; i++) {
+    while (of->open && open < of->open_count &&
+           of->open[open] < view->members[i]) {
+      open++;
+    }
+    if (!of->open ||
+        (open < of->open_count && of->open[open] == view->members[i])) {
+      view->shown[view->shown_count++] = view->members[i];
+    }
+  }
+  view->round = of->round;
+}
+
+static struct view *look(lua_State *L) {
+  struct view *view = check(L);
+
+  if (view->round != view->of->round) {
+    refresh(view);
+  }
+  return view;
+}
+
+static int by_index(const void *left, const void *right) {
+  uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+
+  return (a > b) - (a < b);
+}
+
+// Reads the list at index 2 of endpoints of view->of.
+static void read_members(lua_State *L, struct view *view, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    size_t at = 0;
+    lua_rawgeti(L, 2, (int)i + 1);
+    if (!peri_handle_endpoint(L, -1, view->of, &at)) {
+      luaL_error(L, "element %d is none of these endpoints", (int)i + 1);
+    }
+    view->members[i] = (uint32_t)at;
+    lua_pop(L, 1);
+  }
+  qsort(view->members, count, sizeof(view->members[0]), by_index);
+  for (size_t i = 0; i < count; i++) {
+    if (view->count == 0 ||
+        view->members[view->count - 1] != view->members[i]) {
+      view->members[view->count++] = view->members[i];
+    }
+  }
+}
+
+int peri_view_only(struct lua_State *L) {
+  if (peri_handle_test(L, 1, PERI_HANDLE_VIEW)) {
+    check(L);
+    lua_getfenv(L, 1);
+    lua_rawgeti(L, -1, 1);
+    lua_replace(L, 1);
+    lua_settop(L, 2);
+  }
+  peri_lib_peers(L, 1);  // Raises for others, and after their end.
+  luaL_checktype(L, 2, LUA_TTABLE);
+  size_t count = lua_objlen(L, 2);
+  peri_vm_charge(L, count);
+  struct view *view =
+      lua_newuserdata(L, sizeof(*view) + 2 * count * sizeof(uint32_t));
+  view->of = lua_touserdata(L, 1);
+  view->count = 0;
+  view->shown = view->members + count;
+  read_members(L, view, count);
+  refresh(view);
+  luaL_getmetatable(L, "perigee.endpoints");
+  lua_setmetatable(L, -2);
+  lua_createtable(L, 1, 0);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, -2, 1);
+  lua_setfenv(L, -2);
+  return 1;
+}
+
+static int view_index(lua_State *L) {
+  if (lua_type(L, 2) != LUA_TNUMBER) {
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(1));
+    return 1;
+  }
+  const struct view *view = look(L);
+  lua_Number at = lua_tonumber(L, 2);
+  if (!(at >= 1 && at <= (lua_Number)view->shown_count) ||
+      at != (lua_Number)(uint32_t)at) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_getfenv(L, 1);
+  lua_rawgeti(L, -1, 1);
+  peri_lib_push_endpoint(L, lua_gettop(L), view->shown[(uint32_t)at - 1]);
+  return 1;
+}
+
+static int view_length(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)look(L)->shown_count);
+  return 1;
+}
+
+static int view_service(lua_State *L) {
+  lua_pushstring(L, peri_peers_service(check(L)->of->peers));
+  return 1;
+}
+
+static int view_inflight(lua_State *L) {
+  const struct view *view = check(L);
+  uint64_t sum = 0;
+
+  for (uint32_t i = 0; view->of->loads && i < view->count; i++) {
+    sum += view->of->loads[view->members[i]]->inflight;
+  }
+  lua_pushnumber(L, (lua_Number)sum);
+  return 1;
+}
+
+void peri_view_open(struct lua_State *L) {
+  static const luaL_Reg methods[] = {{"service", view_service},
+                                     {"inflight", view_inflight},
+                                     {"only", peri_view_only},
+                                     {NULL, NULL}};
+
+  peri_handle_type_open(L, PERI_HANDLE_VIEW, methods, view_index);
+  lua_pushcfunction(L, view_length);
+  lua_setfield(L, -2, "__len");
+  lua_pop(L, 1);
+}
