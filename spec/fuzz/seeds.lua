@@ -114,3 +114,13 @@ for i, bytes in ipairs(answers) do
   client[#client + 1] = string.char(4 + 8 * (i % 2)) .. bytes
 end
 write("fuzz_unary", client)
+
+local function put(key, value)
+  return "\2" .. string.char(key, #value) .. value
+end
+local records = {}
+for i, metadata in ipairs({ "null", '{"weight":7,"zone":"a"}', '{"weight":"7","x":[1]}', '"{\\"name\\":\\"h\\"}"', "[1]", "7" }) do
+  local value = ('{"Op":0,"Addr":"10.0.0.%d:1","Metadata":%s}'):format(i, metadata)
+  records[i] = put(0, value) .. put(1, value:gsub("10%.0%.0", "unix")) .. "\240\0\0" .. "\1\0\0" .. put(2, value) .. "\0\0\0"
+end
+write("fuzz_record", records)
