@@ -126,12 +126,22 @@ int peri_h2_client_open(struct peri_h2_client *client,
                         void *ctx, struct peri_h2_stream **ret_stream) {
   struct peri_address to;
   int rc = peri_address_parse(address, &to);
-  if (rc < 0 || client->hub->freed) {
-    return rc < 0 ? rc : PERI_ECLOSED;
+  return rc < 0 ? rc
+                : peri_h2_client_open_at(client, &to, fields, count, end,
+                                         events, ctx, ret_stream);
+}
+
+int peri_h2_client_open_at(struct peri_h2_client *client,
+                           const struct peri_address *address,
+                           const struct peri_h2_field *fields, size_t count,
+                           bool end, const struct peri_h2_stream_events *events,
+                           void *ctx, struct peri_h2_stream **ret_stream) {
+  if (client->hub->freed) {
+    return PERI_ECLOSED;
   }
   for (int i = 0; i < ATTEMPTS; i++) {
     struct peri_h2_conn *conn = NULL;
-    rc = peri_h2_pool_pick(&client->pool, &to, &conn);
+    int rc = peri_h2_pool_pick(&client->pool, address, &conn);
     if (rc == PERI_ECONNECT) {
       return fail_later(client, events, ctx, ret_stream);
     }

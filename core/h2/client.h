@@ -37,6 +37,14 @@ int peri_h2_client_open(struct peri_h2_client *client,
                         bool end, const struct peri_h2_stream_events *events,
                         void *ctx, struct peri_h2_stream **ret_stream);
 
+struct peri_address;
+/// The same to an address that is parsed already.
+int peri_h2_client_open_at(struct peri_h2_client *client,
+                           const struct peri_address *address,
+                           const struct peri_h2_field *fields, size_t count,
+                           bool end, const struct peri_h2_stream_events *events,
+                           void *ctx, struct peri_h2_stream **ret_stream);
+
 /// Lets the connections to an address end once their streams have (the address
 /// left the mesh).
 void peri_h2_client_retire(struct peri_h2_client *client,

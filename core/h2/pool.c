@@ -96,12 +96,13 @@ static struct peri_h2_origin *obtain(struct peri_h2_pool *pool,
 }
 
 // Whether the peer lets one more stream begin at once. Before its SETTINGS
-// came, the stream waits for them on the connection that is being made.
+// came, nghttp2 lets as many begin as every peer should allow.
 static bool has_room(struct peri_h2_conn *conn) {
-  return !conn->ready ||
-         conn->stream_count <
-             nghttp2_session_get_remote_settings(
-                 conn->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  return conn->stream_count <
+         (conn->ready
+              ? nghttp2_session_get_remote_settings(
+                    conn->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+              : NGHTTP2_INITIAL_MAX_CONCURRENT_STREAMS);
 }
 
 static struct peri_h2_conn *least_loaded(struct peri_h2_origin *origin) {

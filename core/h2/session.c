@@ -76,6 +76,9 @@ static int send_body(nghttp2_session *session, nghttp2_frame *frame,
   peri_out_copy(out, head, FRAME_HEAD_BYTES);
   peri_h2_body_take(&stream->body, length, out);
   conn->unsent -= length;
+  if (stream->events != NULL && stream->events->on_sent != NULL) {
+    stream->events->on_sent(stream->ctx, stream, length);
+  }
   if (stream->full &&
       stream->body.bytes < conn->hub->setup.limits.stream_buffer_bytes / 2) {
     peri_list_remove(&stream->work);

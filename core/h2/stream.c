@@ -186,10 +186,33 @@ void peri_h2_stream_consume(struct peri_h2_stream *stream, size_t bytes) {
   if (!is_live(stream) || bytes == 0) {
     return;
   }
+  nghttp2_session *session = stream->conn->session;
+  size_t spared = bytes < stream->spared ? bytes : stream->spared;
   stream->unconsumed -= bytes;
+  stream->spared -= spared;
   // nghttp2 gathers these until half a window is worth a WINDOW_UPDATE.
-  (void)nghttp2_session_consume(stream->conn->session, stream->id, bytes);
-  peri_h2_conn_stir(stream->conn);
+  if (spared > 0) {
+    (void)nghttp2_session_consume_stream(session, stream->id, spared);
+  }
+  if (bytes > spared) {
+    (void)nghttp2_session_consume(session, stream->id, bytes - spared);
+  }
+  if (nghttp2_session_want_write(session) != 0) {
+    peri_h2_conn_stir(stream->conn);
+  }
+}
+
+void peri_h2_stream_spare(struct peri_h2_stream *stream, size_t bytes) {
+  size_t most = stream->unconsumed - stream->spared;
+  bytes = bytes < most ? bytes : most;
+  if (!is_live(stream) || bytes == 0) {
+    return;
+  }
+  stream->spared += bytes;
+  (void)nghttp2_session_consume_connection(stream->conn->session, bytes);
+  if (nghttp2_session_want_write(stream->conn->session) != 0) {
+    peri_h2_conn_stir(stream->conn);
+  }
 }
 
 void peri_h2_stream_reset(struct peri_h2_stream *stream, uint32_t h2_error) {
@@ -204,6 +227,13 @@ void peri_h2_stream_reset(struct peri_h2_stream *stream, uint32_t h2_error) {
                                   h2_error);
   peri_h2_stream_end(stream, PERI_ECANCELED, h2_error);
   peri_turn_request(&conn->turn);
+}
+
+void peri_h2_stream_drop(struct peri_h2_stream *stream, uint32_t h2_error) {
+  peri_h2_stream_listen(stream, NULL, NULL);
+  if (!stream->ended || !stream->sent_end) {
+    peri_h2_stream_reset(stream, h2_error);
+  }
 }
 
 size_t peri_h2_stream_pending(const struct peri_h2_stream *stream) {

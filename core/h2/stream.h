@@ -19,6 +19,8 @@ struct peri_h2_end {
   uint32_t h2_error;  // the RST_STREAM or GOAWAY code, or 0
   bool unprocessed;   // client: the peer surely never handed it to its
                       // application
+  bool goaway;        // client: unprocessed because the connection ended, not
+                      // because of what the peer thinks of the request
 };
 
 /// What happens on a stream. Any member may be NULL. A callback may call any
@@ -36,6 +38,10 @@ struct peri_h2_stream_events {
   /// Unsent bytes have fallen below half of `stream_buffer_bytes` again after
   /// peri_h2_stream_write() had answered PERI_EBUSY.
   void (*on_writable)(void *ctx, struct peri_h2_stream *stream);
+  /// Body bytes are part of a write now and held here no more. Comes while the
+  /// connection writes: it may call peri_h2_stream_consume() on streams of
+  /// other connections, and nothing else.
+  void (*on_sent)(void *ctx, struct peri_h2_stream *stream, size_t bytes);
   /// The last callback; the stream is gone afterwards.
   void (*on_close)(void *ctx, struct peri_h2_stream *stream,
                    const struct peri_h2_end *end);
@@ -91,9 +97,18 @@ int peri_h2_stream_finish(struct peri_h2_stream *stream,
 /// Reopens the receive windows by `bytes` of what on_data delivered.
 void peri_h2_stream_consume(struct peri_h2_stream *stream, size_t bytes);
 
+/// Reopens the window of the connection by `bytes` of what on_data delivered,
+/// and not yet the stream's: a reader that is slow holds up its own stream
+/// only. peri_h2_stream_consume() later reopens the stream's.
+void peri_h2_stream_spare(struct peri_h2_stream *stream, size_t bytes);
+
 /// Sends RST_STREAM with an RFC 9113 error code (8 is CANCEL, 0 NO_ERROR);
 /// on_close comes later, from the loop.
 void peri_h2_stream_reset(struct peri_h2_stream *stream, uint32_t h2_error);
+
+/// Nobody listens any more; resets the stream as above unless both sides have
+/// ended. The caller must not touch it afterwards.
+void peri_h2_stream_drop(struct peri_h2_stream *stream, uint32_t h2_error);
 
 /// Unsent bytes queued on the stream.
 size_t peri_h2_stream_pending(const struct peri_h2_stream *stream);

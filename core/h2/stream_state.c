@@ -64,6 +64,8 @@ void peri_h2_stream_end(struct peri_h2_stream *stream, int code,
   stream->code = code != 0 ? code : code_of(stream);
   stream->unprocessed = stream->hub->setup.client &&
                         (!stream->sent || h2_error == NGHTTP2_REFUSED_STREAM);
+  stream->turned_away = stream->unprocessed && conn->ready &&
+                        (conn->retired || conn->phase == PERI_CONN_DEAD);
   if (conn->recent == stream) {
     conn->recent = NULL;
   }
@@ -77,7 +79,8 @@ void peri_h2_stream_end(struct peri_h2_stream *stream, int code,
 void peri_h2_stream_bury(struct peri_h2_stream *stream) {
   struct peri_h2_end end = {.code = stream->code,
                             .h2_error = stream->h2_error,
-                            .unprocessed = stream->unprocessed};
+                            .unprocessed = stream->unprocessed,
+                            .goaway = stream->turned_away};
   stream->closed = true;
   peri_list_remove(&stream->work);
   if (stream->events != NULL && stream->events->on_close != NULL) {
@@ -94,8 +97,9 @@ static void leave_conn(struct peri_h2_stream *stream,
     conn->idle_ns = peri_loop_now_ns(conn->hub->setup.loop);
   }
   conn->unsent -= stream->body.bytes;
-  if (stream->unconsumed > 0 && conn->phase == PERI_CONN_OPEN) {
-    nghttp2_session_consume_connection(conn->session, stream->unconsumed);
+  size_t owed = stream->unconsumed - stream->spared;
+  if (owed > 0 && conn->phase == PERI_CONN_OPEN) {
+    nghttp2_session_consume_connection(conn->session, owed);
     peri_h2_conn_stir(conn);
   }
 }

@@ -28,6 +28,7 @@ struct peri_h2_stream {
   uint32_t h2_error;
   int code;           // of the end, when not told by h2_error
   size_t unconsumed;  // delivered, window not yet reopened
+  size_t spared;      // of these: the connection's window is reopened
   size_t tail_count;  // our trailers
   void *tail;         // nghttp2_nv array; in `tail_room` or allocated
   void *provider;     // has headers to send body for
@@ -43,6 +44,7 @@ struct peri_h2_stream {
   bool waiting;       // held back until the connection has sent more
   bool closed;        // over; only on_close is left
   bool unprocessed;
+  bool turned_away;  // unprocessed, and the connection takes no more
   struct peri_h2_fields head;
   struct peri_h2_fields trailers;
   struct peri_buffer early;  // body received while waiting

@@ -1,0 +1,162 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/slice.h"
+#include "h2/client.h"
+#include "h2/framing.h"
+#include "model/peers.h"
+#include "proxy/private.h"
+
+enum { STACK_FIELDS = 48, OWN_FIELDS = 3 };
+
+static bool is(struct peri_slice name, const char *text, size_t len) {
+  return memcmp(name.ptr, text, len) == 0;
+}
+
+// Where a field's value goes; NULL when it is nobody's business here. By
+// length first: this runs for every header of every call.
+static struct peri_slice *place_of(struct peri_proxy_head *head,
+                                   struct peri_slice name) {
+  switch (name.len) {
+    case 5:
+      return is(name, ":path", 5) ? &head->path : NULL;
+    case 7:
+      return is(name, ":method", 7) ? &head->method : NULL;
+    case 10:
+      return is(name, ":authority", 10) ? &head->authority : NULL;
+    case 11:
+      head->marked = head->marked || is(name, "perigee-hop", 11);
+      return NULL;
+    case 12:
+      return is(name, "content-type", 12)   ? &head->content_type
+             : is(name, "grpc-timeout", 12) ? &head->timeout
+                                            : NULL;
+    case 15:
+      return is(name, "perigee-service", 15) ? &head->service : NULL;
+    default:
+      return NULL;
+  }
+}
+
+void peri_proxy_head_read(const struct peri_h2_stream *stream,
+                          struct peri_proxy_head *ret_head) {
+  const struct peri_h2_field *fields = NULL;
+  size_t count = peri_h2_stream_fields(stream, &fields);
+  *ret_head = (struct peri_proxy_head){.marked = false};
+  for (size_t i = 0; i < count; i++) {
+    struct peri_slice *place = place_of(ret_head, fields[i].name);
+    if (place != NULL && place->ptr == NULL) {
+      *place = fields[i].value;
+    }
+  }
+  ret_head->marked = ret_head->marked || ret_head->service.ptr != NULL;
+}
+
+bool peri_proxy_is_grpc(struct peri_slice content_type) {
+  size_t len = strlen("application/grpc");
+  return peri_slice_starts(content_type, "application/grpc") &&
+         (content_type.len == len || content_type.ptr[len] == '+' ||
+          content_type.ptr[len] == ';');
+}
+
+static bool is_mark(struct peri_slice name) {
+  return (name.len == 11 && is(name, "perigee-hop", 11)) ||
+         (name.len == 15 && is(name, "perigee-service", 15));
+}
+
+// The caller's fields in their order without ours, with `timeout` in the place
+// of grpc-timeout (or at the end) unless that is empty.
+static size_t copy(const struct peri_proxy_call *call,
+                   const struct peri_h2_field *fields, size_t count,
+                   struct peri_slice timeout, struct peri_h2_field *ret_to) {
+  size_t used = 0;
+  bool timed = timeout.len == 0;
+  for (size_t i = 0; i < count; i++) {
+    struct peri_slice name = fields[i].name;
+    if (call->head.marked && is_mark(name)) {
+      continue;
+    }
+    ret_to[used] = fields[i];
+    if (timeout.len > 0 && name.len == 12 && is(name, "grpc-timeout", 12)) {
+      if (timed) {
+        continue;
+      }
+      ret_to[used].value = timeout;
+      timed = true;
+    }
+    used++;
+  }
+  if (!timed) {
+    ret_to[used++] = (struct peri_h2_field){{"grpc-timeout", 12}, timeout};
+  }
+  return used;
+}
+
+static int open(struct peri_proxy_call *call,
+                const struct peri_h2_stream_events *events,
+                const struct peri_h2_field *fields, size_t count) {
+  return peri_h2_client_open_at(call->proxy->options.client,
+                                &call->set->addresses[call->index], fields,
+                                count, false, events, call, &call->endpoint);
+}
+
+int peri_proxy_headers_send(struct peri_proxy_call *call,
+                            const struct peri_h2_stream_events *events) {
+  const struct peri_h2_field *fields = NULL;
+  size_t count = peri_h2_stream_fields(call->caller, &fields);
+  bool sidecar =
+      !call->inbound && peri_peers_at(call->set->peers, call->index)->sidecar;
+  if (!sidecar && !call->head.marked && call->deadline_ns == 0) {
+    return open(call, events, fields, count);
+  }
+  char text[PERI_FRAMING_TIMEOUT_BYTES] = "";
+  if (call->deadline_ns != 0) {
+    uint64_t now_ns = peri_clock_mono_ns();
+    peri_framing_timeout_format(
+        call->deadline_ns > now_ns ? call->deadline_ns - now_ns : 1, text);
+  }
+  struct peri_h2_field some[STACK_FIELDS];
+  struct peri_h2_field *to = some;
+  if (count + OWN_FIELDS > STACK_FIELDS) {
+    to = malloc((count + OWN_FIELDS) * sizeof(*to));
+    if (to == NULL) {
+      return PERI_ENOMEM;
+    }
+  }
+  size_t used = copy(call, fields, count, peri_slice_of(text), to);
+  if (sidecar) {
+    to[used++] = (struct peri_h2_field){{"perigee-hop", 11}, {"1", 1}};
+    to[used++] =
+        (struct peri_h2_field){{"perigee-service", 15}, call->service->name};
+  }
+  int rc = open(call, events, to, used);
+  if (to != some) {
+    free(to);
+  }
+  return rc;
+}
+
+static int number(struct peri_slice text) {
+  int value = 0;
+  if (text.len == 0 || text.len > 3) {
+    return -1;
+  }
+  for (size_t i = 0; i < text.len; i++) {
+    if (text.ptr[i] < '0' || text.ptr[i] > '9') {
+      return -1;
+    }
+    value = value * 10 + (text.ptr[i] - '0');
+  }
+  return value;
+}
+
+int peri_proxy_status_read(const struct peri_h2_stream *stream) {
+  struct peri_slice value;
+  if (peri_h2_stream_trailer(stream, "grpc-status", &value) ||
+      peri_h2_stream_header(stream, "grpc-status", &value)) {
+    return number(value);
+  }
+  return -1;
+}

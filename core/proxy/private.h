@@ -1,0 +1,297 @@
+#pragma once
+
+#include "base/address.h"
+#include "base/buffer.h"
+#include "base/list.h"
+#include "base/types.h"
+#include "h2/stream.h"
+#include "loop/turn.h"
+#include "model/policy.h"
+#include "proxy/proxy.h"
+
+struct peri_balancer;
+struct peri_endpoint;
+struct peri_histogram;
+struct peri_load;
+struct peri_loads;
+struct peri_metric;
+struct peri_peers;
+struct peri_route;
+struct peri_route_target;
+struct peri_timer;
+
+enum {
+  PERI_PROXY_KEEP_BYTES = 65536,  // of a body, for another attempt
+  PERI_PROXY_ROOM_BYTES = 512,    // of them without an allocation
+  PERI_PROXY_STATUSES = 17,
+  PERI_PROXY_BUCKETS = 256,
+  PERI_PROXY_ABSENT = 256,
+  PERI_PROXY_REASONS = 4
+};
+
+/// Why an attempt is followed by another; labels of a counter.
+enum peri_proxy_reason {
+  PERI_REASON_CONNECT = 0,
+  PERI_REASON_REFUSED = 1,
+  PERI_REASON_GOAWAY = 2,
+  PERI_REASON_CLOSED = 3
+};
+
+/// The endpoints of a service as one snapshot has them, with their loads and
+/// parsed addresses. Counted, since attempts outlive snapshots.
+struct peri_proxy_set {
+  uint32_t references;
+  struct peri_peers *peers;
+  size_t count;
+  struct peri_load **loads;
+  struct peri_address *addresses;
+};
+
+/// A service that calls go to: by its name, by a route with a balancer of its
+/// own, or an application beside us.
+struct peri_proxy_service {
+  struct peri_list link;            // proxy->services
+  struct peri_proxy_service *next;  // of its bucket
+  struct peri_proxy *proxy;
+  uint64_t hash;
+  uint32_t references;  // calls, and one of whatever keeps it
+  bool listed;          // found by its name
+  bool kept;            // a route's or an application's: never dropped
+  bool fixed;           // its endpoints come from no snapshot
+  bool inbound;         // the local application
+  bool broken;          // the balancer did not take the present endpoints
+  struct peri_policy_ref policy;
+  struct peri_balancer *balancer;  // NULL: the built-in round robin
+  struct peri_proxy_set *set;      // NULL while nobody knows the name
+  size_t turn;                     // of the round robin
+  struct peri_metric *calls[PERI_PROXY_STATUSES];  // as they are needed
+  struct peri_histogram *seconds;
+  struct peri_slice name;
+  char text[];
+};
+
+/// What of a request's headers matters here: one walk finds all of it.
+struct peri_proxy_head {
+  struct peri_slice method;
+  struct peri_slice path;
+  struct peri_slice authority;
+  struct peri_slice content_type;
+  struct peri_slice timeout;
+  struct peri_slice service;  // perigee-service
+  bool marked;                // has headers of ours
+};
+
+/// One call, from its request to the end of its answer.
+struct peri_proxy_call {
+  struct peri_list link;  // proxy->calls, or its free ones
+  struct peri_list wait;  // proxy->fresh or ->waiting
+  struct peri_proxy *proxy;
+  struct peri_h2_stream *caller;
+  struct peri_h2_stream *endpoint;  // NULL between attempts
+  struct peri_proxy_service *service;
+  struct peri_proxy_set *set;  // of the attempt under way
+  const struct peri_route *route;
+  const struct peri_route_target *target;
+  struct peri_proxy_head head;
+  struct peri_slice grpc_service;
+  struct peri_slice grpc_method;
+  size_t index;  // of the endpoint in `set`
+  uint64_t begun_ns;
+  uint64_t attempt_ns;
+  uint64_t headed_ns;    // when the response headers came
+  uint64_t deadline_ns;  // 0: none
+  uint64_t alarm_ns;     // the deadline, or the end of the wait for a name
+  size_t alarm_at;       // in the alarms, from 1; 0: not there
+  struct peri_load **tried;
+  size_t tried_count;
+  size_t tried_capacity;
+  size_t owed_up;   // request bytes that came and are not yet consumed
+  size_t replayed;  // of what is being sent, bytes that were consumed before
+  size_t bytes_down;
+  uint32_t attempts;
+  bool inbound;
+  bool fresh;         // its body may be about to come
+  bool placed;        // an attempt counts in the load
+  bool picked;        // by the balancer
+  bool responded;     // response headers are passed on
+  bool request_over;  // the caller ended its side
+  bool overflowed;    // more than may be kept came
+  bool again;         // the same endpoint has had its second attempt
+  struct peri_load *tried_room[4];
+  struct peri_problem last;  // how the latest attempt failed; code 0: none did
+  struct peri_buffer kept;   // what `room` does not hold
+  size_t room_used;
+  char room[PERI_PROXY_ROOM_BYTES];
+};
+
+/// Calls by the instant at which something is due, earliest first: a heap
+/// behind one timer.
+struct peri_proxy_alarms {
+  struct peri_loop *loop;
+  struct peri_timer *timer;
+  struct peri_proxy_call **calls;
+  size_t count;
+  size_t capacity;
+  uint64_t set_ns;  // the timer's; 0: stopped
+  void (*due)(struct peri_proxy_call *call);
+};
+
+struct peri_proxy_absent {
+  uint64_t hash;
+  uint64_t until_ns;
+};
+
+struct peri_proxy {
+  struct peri_proxy_options options;
+  struct peri_snapshot *snapshot;
+  struct peri_loads *loads;
+  struct peri_list services;
+  struct peri_proxy_service *buckets[PERI_PROXY_BUCKETS];
+  struct peri_proxy_service ***routes;   // by route, then target
+  struct peri_proxy_service **provided;  // by the configuration's provides
+  struct peri_balancer *spare;           // of the default policy, to be given
+  struct peri_list calls;
+  struct peri_list fresh;    // not yet begun: their body may be about to come
+  struct peri_list waiting;  // for a name
+  struct peri_list free_calls;
+  size_t call_count;
+  size_t free_count;
+  struct peri_turn turn;  // begins the fresh ones
+  struct peri_proxy_alarms alarms;
+  struct peri_proxy_absent absent[PERI_PROXY_ABSENT];
+  uint32_t *open;  // of the choice being made: endpoints not yet tried
+  size_t open_capacity;
+  uint64_t seed;
+  uint64_t random;
+  struct peri_metric *inflight;
+  struct peri_metric *retries[PERI_PROXY_REASONS];
+  struct peri_metric *unplaced[PERI_PROXY_STATUSES];
+  struct peri_metric *not_provided;
+};
+
+// alarm.c
+
+int peri_proxy_alarms_init(struct peri_proxy_alarms *alarms,
+                           struct peri_loop *loop,
+                           void (*due)(struct peri_proxy_call *call));
+void peri_proxy_alarms_done(struct peri_proxy_alarms *alarms);
+/// (Re)places a call by its `alarm_ns`. @return 0 or PERI_ENOMEM.
+int peri_proxy_alarm_set(struct peri_proxy_alarms *alarms,
+                         struct peri_proxy_call *call);
+void peri_proxy_alarm_clear(struct peri_proxy_alarms *alarms,
+                            struct peri_proxy_call *call);
+
+// headers.c
+
+void peri_proxy_head_read(const struct peri_h2_stream *stream,
+                          struct peri_proxy_head *ret_head);
+bool peri_proxy_is_grpc(struct peri_slice content_type);
+/// Opens the stream of an attempt to `call->set`'s endpoint `call->index` with
+/// the caller's headers. @return as peri_h2_client_open().
+int peri_proxy_headers_send(struct peri_proxy_call *call,
+                            const struct peri_h2_stream_events *events);
+/// The grpc-status of an answer that has ended, or -1.
+int peri_proxy_status_read(const struct peri_h2_stream *stream);
+
+// refusal.c
+
+/// Answers a call that cannot be forwarded with a status and words: as headers
+/// alone, or as trailers when headers are passed on already.
+void peri_proxy_refuse(struct peri_proxy_call *call, int status,
+                       const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/// Refuses what is no gRPC call with an HTTP status. False: it is answered.
+bool peri_proxy_admit(struct peri_h2_stream *stream,
+                      const struct peri_proxy_head *head);
+/// Whether the peer reset the stream, rather than the connection being lost.
+bool peri_proxy_end_is_reset(const struct peri_h2_end *end);
+/// The status for an attempt that ended without an answer.
+int peri_proxy_status_of(const struct peri_h2_end *end);
+
+// service.c
+
+int peri_proxy_service_new(struct peri_proxy *proxy, struct peri_slice name,
+                           const struct peri_policy_ref *policy,
+                           struct peri_proxy_service **ret_service);
+void peri_proxy_service_free(struct peri_proxy_service *service);
+/// The service of that name: one that is listed, or one that the snapshot
+/// knows. NULL: nobody knows it, or out of memory.
+struct peri_proxy_service *peri_proxy_service_find(struct peri_proxy *proxy,
+                                                   struct peri_slice name);
+void peri_proxy_service_list(struct peri_proxy_service *service);
+void peri_proxy_service_unref(struct peri_proxy_service *service);
+/// Gives it endpoints; NULL for none known. @return 0 or PERI_ENOMEM (it keeps
+/// what it had).
+int peri_proxy_service_take(struct peri_proxy_service *service,
+                            struct peri_peers *peers);
+/// Takes what the snapshot has for every service, and drops unknown ones.
+void peri_proxy_services_adopt(struct peri_proxy *proxy);
+struct peri_proxy_set *peri_proxy_set_ref(struct peri_proxy_set *set);
+void peri_proxy_set_unref(struct peri_proxy_set *set);
+
+// table.c
+
+int peri_proxy_table_new(struct peri_proxy *proxy,
+                         struct peri_problem *ret_problem);
+void peri_proxy_table_free(struct peri_proxy *proxy);
+
+// find.c
+
+/// Finds the service of an outbound call, refuses it, or lets it wait for one.
+void peri_proxy_find(struct peri_proxy_call *call);
+/// A name did not come in time.
+void peri_proxy_find_late(struct peri_proxy_call *call);
+
+// exchange.c
+
+/// Takes a stream over. NULL: out of memory, and it is answered.
+struct peri_proxy_call *peri_proxy_call_new(struct peri_proxy *proxy,
+                                            struct peri_h2_stream *stream,
+                                            const struct peri_proxy_head *head);
+/// Begins a new call: with the first of its body, or at the end of the
+/// iteration.
+void peri_proxy_call_begin(struct peri_proxy_call *call);
+/// Wakes the call at `at_ns`. False: out of memory, and it is refused.
+bool peri_proxy_call_wake(struct peri_proxy_call *call, uint64_t at_ns);
+void peri_proxy_take_turn(struct peri_turn *turn);
+/// The caller ended its side, and so do we towards the endpoint.
+void peri_proxy_call_finish_request(struct peri_proxy_call *call);
+/// Lets go of both streams and forgets the call. `status` is what the caller
+/// saw.
+void peri_proxy_call_end(struct peri_proxy_call *call, int status);
+/// Something is due for a call.
+void peri_proxy_call_due(struct peri_proxy_call *call);
+/// Resets the endpoint's stream, if any is left, and lets go of it.
+void peri_proxy_call_drop(struct peri_proxy_call *call, uint32_t h2_error);
+extern const struct peri_h2_stream_events peri_proxy_endpoint_events;
+
+// attempt.c
+
+/// Makes an attempt: at the first endpoint, or the next one. Answers the call
+/// when there is none.
+void peri_proxy_attempt(struct peri_proxy_call *call);
+/// An attempt ended without response headers: the next one, or the end.
+void peri_proxy_attempt_lost(struct peri_proxy_call *call,
+                             const struct peri_h2_end *end);
+/// Counts how the attempt under way ended.
+void peri_proxy_attempt_over(struct peri_proxy_call *call, int status,
+                             bool failed);
+void peri_proxy_tried_done(struct peri_proxy_call *call);
+/// Keeps request bytes for another attempt while that may come.
+void peri_proxy_keep(struct peri_proxy_call *call, struct peri_slice bytes);
+
+// choose.c
+
+/// Chooses an endpoint that was not tried yet. @return 0, or PERI_ENOTFOUND.
+int peri_proxy_choose(struct peri_proxy_call *call);
+void peri_proxy_ask(const struct peri_proxy_call *call,
+                    struct peri_pick_request *ret_request);
+
+// count.c
+
+void peri_proxy_count_init(struct peri_proxy *proxy);
+void peri_proxy_count_call(struct peri_proxy *proxy,
+                           struct peri_proxy_service *service, int status,
+                           uint64_t ns);
+void peri_proxy_count_retry(struct peri_proxy *proxy,
+                            enum peri_proxy_reason reason);

@@ -1,0 +1,84 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "h2/call.h"
+#include "h2/framing.h"
+#include "proxy/private.h"
+
+enum { WORDS_BYTES = 768, H2_INTERNAL_ERROR = 2, H2_CANCEL = 8 };
+
+// The status as trailers, behind what the caller has been given so far.
+static void conclude(struct peri_h2_stream *stream, int status,
+                     const char *words) {
+  char digits[12];
+  char text[WORDS_BYTES * 3];
+  int len = snprintf(digits, sizeof(digits), "%d", status);
+  const struct peri_h2_field fields[] = {
+      {{"grpc-status", 11}, {digits, (size_t)len}},
+      {{"grpc-message", 12},
+       {text,
+        peri_text_percent_encode(peri_slice_of(words), text, sizeof(text))}}};
+  int rc = peri_h2_stream_finish(stream, fields, 2);
+  if (rc < 0 && rc != PERI_ECLOSED) {
+    peri_h2_stream_reset(stream, H2_INTERNAL_ERROR);
+  }
+}
+
+void peri_proxy_refuse(struct peri_proxy_call *call, int status,
+                       const char *format, ...) {
+  char words[WORDS_BYTES];
+  va_list arguments;
+  va_start(arguments, format);
+  (void)vsnprintf(words, sizeof(words), format, arguments);
+  va_end(arguments);
+  if (call->responded) {
+    conclude(call->caller, status, words);
+  } else {
+    peri_call_refuse(call->caller, status, words);
+  }
+  peri_proxy_call_drop(call, H2_CANCEL);
+  peri_proxy_attempt_over(call, status, true);
+  peri_proxy_call_end(call, status);
+}
+
+static void refuse_http(struct peri_h2_stream *stream, const char *status,
+                        const char *name, const char *value) {
+  const struct peri_h2_field fields[] = {
+      {{":status", 7}, peri_slice_of(status)},
+      {peri_slice_of(name), peri_slice_of(value)}};
+  int rc = peri_h2_stream_respond(stream, fields, 2, true);
+  if (rc < 0 && rc != PERI_ECLOSED) {
+    peri_h2_stream_reset(stream, H2_INTERNAL_ERROR);
+  }
+}
+
+bool peri_proxy_admit(struct peri_h2_stream *stream,
+                      const struct peri_proxy_head *head) {
+  if (!peri_slice_is(head->method, "POST")) {
+    refuse_http(stream, "405", "allow", "POST");
+    return false;
+  }
+  if (!peri_proxy_is_grpc(head->content_type)) {
+    refuse_http(stream, "415", "accept", "application/grpc");
+    return false;
+  }
+  return true;
+}
+
+bool peri_proxy_end_is_reset(const struct peri_h2_end *end) {
+  return end->h2_error != 0 && end->code != PERI_ECLOSED &&
+         end->code != PERI_ETIMEOUT && end->code != PERI_ECONNECT &&
+         end->code != PERI_ENOMEM;
+}
+
+int peri_proxy_status_of(const struct peri_h2_end *end) {
+  if (end->unprocessed || !peri_proxy_end_is_reset(end)) {
+    return PERI_STATUS_UNAVAILABLE;
+  }
+  return peri_framing_status_of_h2(end->h2_error);
+}
