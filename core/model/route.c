@@ -35,14 +35,16 @@ static bool like(const char *wanted, struct peri_slice text) {
   return wanted[i] == '*' || (i == text.len && wanted[i] == '\0');
 }
 
-static char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+static bool same_letter(char a, char b) {
+  enum { CASE_BIT = 0x20 };
+  return a == b || ((a ^ b) == CASE_BIT &&
+                    ((a >= 'a' && a <= 'z') || (a >= 'A' && a <= 'Z')));
 }
 
 // Hosts know no case.
 static bool like_host(const char *wanted, struct peri_slice text) {
   size_t i = 0;
-  while (i < text.len && lower(wanted[i]) == lower(text.ptr[i]) &&
+  while (i < text.len && same_letter(wanted[i], text.ptr[i]) &&
          !is_end(wanted[i])) {
     i++;
   }
@@ -97,17 +99,14 @@ const struct peri_route *peri_route_find(const struct peri_config *config,
 
 const struct peri_route_target *peri_route_choose(
     const struct peri_route *route, uint64_t random) {
-  uint64_t total = 0;
-  if (route->target_count == 1) {
-    return route->targets;
-  }
-  for (size_t i = 0; i < route->target_count; i++) {
+  const struct peri_route_target *target = route->targets;
+  uint64_t total = target->weight;
+  for (size_t i = 1; i < route->target_count; i++) {
     total += route->targets[i].weight;
   }
   // The remainder favours nobody measurably: weights are far below 64 bits.
-  uint64_t at = random % total;
-  const struct peri_route_target *target = route->targets;
-  while (at >= target->weight) {
+  uint64_t at = total > 0 ? random % total : 0;
+  for (size_t i = 1; i < route->target_count && at >= target->weight; i++) {
     at -= target->weight;
     target++;
   }
