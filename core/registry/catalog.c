@@ -42,6 +42,7 @@ struct peri_catalog {
   struct peri_timer *publish;
   struct peri_timer *expire;
   uint64_t rest_until_ns;
+  struct peri_log_gate bad_record;
   bool planned;
 };
 
@@ -205,6 +206,7 @@ static int add(struct peri_catalog *catalog, struct peri_slice service,
       .self_address = peri_slice_of(own ? catalog->self : NULL),
       .hold_ms = catalog->options.hold_ms,
       .audit_ms = catalog->options.audit_ms,
+      .bad_record = &catalog->bad_record,
       .changed = on_changed,
       .seen = on_seen,
       .loaded = on_loaded,

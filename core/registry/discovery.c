@@ -70,7 +70,7 @@ void peri_discovery_put(struct peri_discovery *discovery,
   uint64_t suppressed = 0;
   int rc = peri_directory_put(discovery->directory, kv->key, kv->value,
                               kv->mod_revision, kv->lease, now_ns, &problem);
-  if (rc < 0 && peri_log_gate_open(&discovery->bad_record, now_ns,
+  if (rc < 0 && peri_log_gate_open(discovery->options.bad_record, now_ns,
                                    PERI_DISCOVERY_LOG_MS, &suppressed)) {
     peri_log(PERI_LOG_WARN, "registry",
              "%.200s is no record of an endpoint: %s (%llu more of the kind)",

@@ -7,6 +7,7 @@
 
 struct peri_etcd;
 struct peri_etcd_watches;
+struct peri_log_gate;
 struct peri_metrics;
 struct peri_peers;
 
@@ -24,6 +25,9 @@ struct peri_discovery_options {
   struct peri_slice self_address;  // this sidecar's in the service, or empty
   uint64_t hold_ms;                // how long suspects are held
   uint32_t audit_ms;               // ± 50 %; 0 for 15,000
+  /// Of lines about records that cannot be read: of all services together, as
+  /// they come and go. Outlives the discovery.
+  struct peri_log_gate *bad_record;
   /// The endpoints, or how well they are known, changed.
   void (*changed)(void *ctx, struct peri_discovery *discovery);
   /// A key of the service was read or changed: lease 0 when it is not there.

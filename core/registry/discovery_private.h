@@ -39,7 +39,6 @@ struct peri_discovery {
   struct peri_timer *audit;
   struct peri_etcd_call *audit_call;
   bool suspicious;  // the last audit differed: look again before reading
-  struct peri_log_gate bad_record;
   uint64_t random;
 };
 

@@ -125,6 +125,23 @@ describe("a sidecar on etcd sees", function()
     cluster:ctl("del", "--prefix", "bad/")
   end)
 
+  it("bad records of a service that comes and goes, and does not say so each time", function()
+    cluster:ctl("put", "flapping/1", "not JSON")
+    for _ = 1, 4 do
+      assert.equal("OK", car:register("flapping", "127.0.0.1:1", "none").code)
+      discovery.until_true("the bad record", 5000, function()
+        local told = car:service("flapping")
+        return told and told.invalid == 1
+      end)
+      assert.equal("OK", car:deregister("flapping").code)
+      discovery.until_true("the service's end", 5000, function()
+        return not car:service("flapping")
+      end)
+    end
+    assert.truthy(car:logged("flapping is no record of an endpoint") <= 1, car.process.err)
+    cluster:ctl("del", "flapping/1")
+  end)
+
   it("records whose keys are 4 KiB long", function()
     local key = "long/" .. ("k"):rep(4096)
     cluster:ctl("put", key, record("10.7.0.1:1"))
