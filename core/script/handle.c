@@ -3,12 +3,16 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "base/hash.h"
 #include "model/load.h"
 #include "model/peers.h"
 #include "script/convert.h"
+#include "script/draw.h"
 #include "script/lib.h"
 #include "script/state.h"
 #include "script/view.h"
+
+enum { UNKNOWN_MS = 1000000000 };
 
 // An endpoint's environment is the table of its peers' endpoints, which holds
 // the peers' userdata at 0: the handle lives as long as any of them.
@@ -81,7 +85,8 @@ struct peri_peers_handle *peri_handle_push(struct lua_State *L,
                                            struct peri_peers *peers) {
   struct peri_peers_handle *handle = lua_newuserdata(L, sizeof(*handle));
 
-  *handle = (struct peri_peers_handle){NULL, NULL, NULL, 0, 0, 0};
+  *handle = (struct peri_peers_handle){
+      NULL, NULL, NULL, 0, 0, 0, peri_hash_random_seed()};
   luaL_getmetatable(L, peers_type);
   lua_setmetatable(L, -2);
   lua_createtable(L, (int)peri_peers_count(peers), 1);
@@ -112,6 +117,25 @@ bool peri_handle_endpoint(struct lua_State *L, int index,
   return true;
 }
 
+// Pushes endpoint `at` of the handle whose environment is at the top.
+static void push_endpoint(lua_State *L, struct peri_peers_handle *handle,
+                          size_t at) {
+  lua_rawgeti(L, -1, (int)at + 1);
+  if (!lua_isnil(L, -1)) {
+    return;
+  }
+  lua_pop(L, 1);
+  struct endpoint *endpoint = lua_newuserdata(L, sizeof(*endpoint));
+  endpoint->handle = handle;
+  endpoint->at = at;
+  luaL_getmetatable(L, endpoint_type);
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -2);
+  lua_setfenv(L, -2);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, -3, (int)at + 1);
+}
+
 struct peri_peers *peri_lib_peers(struct lua_State *L, int index) {
   return check_peers(L, index)->peers;
 }
@@ -124,29 +148,18 @@ void peri_lib_push_endpoint(struct lua_State *L, int index, size_t at) {
     return;
   }
   lua_getfenv(L, index);
-  lua_rawgeti(L, -1, (int)at + 1);
-  if (lua_isnil(L, -1)) {
-    lua_pop(L, 1);
-    struct endpoint *endpoint = lua_newuserdata(L, sizeof(*endpoint));
-    endpoint->handle = handle;
-    endpoint->at = at;
-    luaL_getmetatable(L, endpoint_type);
-    lua_setmetatable(L, -2);
-    lua_pushvalue(L, -2);
-    lua_setfenv(L, -2);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, (int)at + 1);
-  }
+  push_endpoint(L, handle, at);
   lua_remove(L, -2);
 }
 
 static int peers_index(lua_State *L) {
   if (lua_type(L, 2) == LUA_TNUMBER) {
     lua_Number at = lua_tonumber(L, 2);
-    const struct peri_peers_handle *handle = check_peers(L, 1);
+    struct peri_peers_handle *handle = check_peers(L, 1);
     if (at >= 1 && at <= (lua_Number)peri_handle_count(handle) &&
         at == (lua_Number)(int)at) {
-      peri_lib_push_endpoint(L, 1, peri_handle_at(handle, (size_t)at - 1));
+      lua_getfenv(L, 1);
+      push_endpoint(L, handle, peri_handle_at(handle, (size_t)at - 1));
     } else {
       lua_pushnil(L);
     }
@@ -248,6 +261,23 @@ static int endpoint_failures(lua_State *L) {
   return 1;
 }
 
+// In C, since a pick asks it of every endpoint that it compares.
+static int endpoint_wait(lua_State *L) {
+  uint64_t now_ns = 0;
+  const struct peri_load *load = check_load(L, &now_ns);
+  double latency_ms = (double)peri_load_latency_ns(load, now_ns) / 1e6;
+
+  // Whoever has not answered yet gets one call at a time.
+  if (load->ewma_ns == 0 && load->inflight > 0) {
+    latency_ms = UNKNOWN_MS;
+  }
+  // One that fails fast must not look like a fast one.
+  double slower =
+      (load->inflight + 1.0) * (peri_load_failures(load, now_ns) + 1.0);
+  lua_pushnumber(L, latency_ms * slower / check_endpoint(L)->weight);
+  return 1;
+}
+
 static int endpoint_suspect(lua_State *L) {
   lua_pushboolean(L, check_endpoint(L)->suspect);
   return 1;
@@ -276,6 +306,34 @@ static int peers_inflight(lua_State *L) {
   return 1;
 }
 
+static struct peri_draw drawn(struct peri_peers_handle *handle) {
+  return (struct peri_draw){handle, handle->open, peri_handle_count(handle)};
+}
+
+// Two different endpoints drawn at random; as many as there are of fewer.
+static int peers_draw(lua_State *L) {
+  size_t at[2];
+  size_t count = peri_draw_two(drawn(check_peers(L, 1)), at);
+
+  lua_settop(L, 1);
+  for (size_t i = 0; i < count; i++) {
+    peri_lib_push_endpoint(L, 1, at[i]);
+  }
+  lua_settop(L, 3);
+  return 2;
+}
+
+static int peers_least(lua_State *L) {
+  size_t at = 0;
+
+  if (!peri_draw_least(drawn(check_peers(L, 1)), &at)) {
+    lua_pushnil(L);
+    return 1;
+  }
+  peri_lib_push_endpoint(L, 1, at);
+  return 1;
+}
+
 static void register_all(lua_State *L, const luaL_Reg *functions) {
   for (; functions->name; functions++) {
     lua_pushcfunction(L, functions->func);
@@ -299,16 +357,21 @@ void peri_handle_type_open(struct lua_State *L, enum peri_handle_type type,
 }
 
 void peri_handle_open(struct lua_State *L) {
-  static const luaL_Reg endpoint_methods[] = {
-      {"address", endpoint_address},    {"zone", endpoint_zone},
-      {"weight", endpoint_weight},      {"self", endpoint_self},
-      {"metadata", endpoint_metadata},  {"inflight", endpoint_inflight},
-      {"latency_ms", endpoint_latency}, {"failures", endpoint_failures},
-      {"suspect", endpoint_suspect},    {NULL, NULL}};
-  static const luaL_Reg peers_methods[] = {{"service", peers_service},
-                                           {"inflight", peers_inflight},
-                                           {"only", peri_view_only},
-                                           {NULL, NULL}};
+  static const luaL_Reg endpoint_methods[] = {{"address", endpoint_address},
+                                              {"zone", endpoint_zone},
+                                              {"weight", endpoint_weight},
+                                              {"self", endpoint_self},
+                                              {"metadata", endpoint_metadata},
+                                              {"inflight", endpoint_inflight},
+                                              {"latency_ms", endpoint_latency},
+                                              {"failures", endpoint_failures},
+                                              {"suspect", endpoint_suspect},
+                                              {"wait_ms", endpoint_wait},
+                                              {NULL, NULL}};
+  static const luaL_Reg peers_methods[] = {
+      {"service", peers_service}, {"inflight", peers_inflight},
+      {"draw", peers_draw},       {"least_inflight", peers_least},
+      {"only", peri_view_only},   {NULL, NULL}};
   static const luaL_Reg peers_meta[] = {{"__len", peers_length},
                                         {"__gc", peers_collect},
                                         {"__tostring", peers_text},

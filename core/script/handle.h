@@ -14,6 +14,7 @@ struct peri_peers_handle {
   size_t open_count;
   uint64_t now_ns;  // for loads
   uint32_t round;   // grows whenever `open` changes
+  uint64_t random;  // state of a generator
 };
 
 /// How many endpoints the handle shows, and the 0-based index of the one that

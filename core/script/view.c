@@ -6,13 +6,14 @@
 
 #include "model/load.h"
 #include "model/peers.h"
+#include "script/draw.h"
 #include "script/handle.h"
 #include "script/lib.h"
 #include "script/state.h"
 
 // A view's environment holds the peers' userdata at 1, which lives as long.
 struct view {
-  const struct peri_peers_handle *of;
+  struct peri_peers_handle *of;
   uint32_t round;  // of the handle, when `shown` was made
   uint32_t count, shown_count;
   uint32_t *shown;     // those of the members that a pick may choose
@@ -150,11 +151,42 @@ static int view_inflight(lua_State *L) {
   return 1;
 }
 
+static struct peri_draw drawn(const struct view *view) {
+  return (struct peri_draw){view->of, view->shown, view->shown_count};
+}
+
+static int view_draw(lua_State *L) {
+  size_t at[2];
+  size_t count = peri_draw_two(drawn(look(L)), at);
+
+  lua_settop(L, 1);
+  lua_getfenv(L, 1);
+  lua_rawgeti(L, -1, 1);
+  for (size_t i = 0; i < count; i++) {
+    peri_lib_push_endpoint(L, 3, at[i]);
+  }
+  lua_settop(L, 5);
+  return 2;
+}
+
+static int view_least(lua_State *L) {
+  size_t at = 0;
+
+  if (!peri_draw_least(drawn(look(L)), &at)) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_getfenv(L, 1);
+  lua_rawgeti(L, -1, 1);
+  peri_lib_push_endpoint(L, lua_gettop(L), at);
+  return 1;
+}
+
 void peri_view_open(struct lua_State *L) {
-  static const luaL_Reg methods[] = {{"service", view_service},
-                                     {"inflight", view_inflight},
-                                     {"only", peri_view_only},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"service", view_service},      {"inflight", view_inflight},
+      {"only", peri_view_only},       {"draw", view_draw},
+      {"least_inflight", view_least}, {NULL, NULL}};
 
   peri_handle_type_open(L, PERI_HANDLE_VIEW, methods, view_index);
   lua_pushcfunction(L, view_length);
