@@ -72,10 +72,17 @@ function M.load(names)
   return M.lib, ffi
 end
 
---- A `struct peri_slice` over a Lua string, which the caller must keep alive.
+--- The texts of the last slices: one that is made within the arguments of a call must outlive
+--- the making of the others, each of which may collect garbage.
+local lately, turn = {}, 0
+
+--- A `struct peri_slice` over a Lua string, which the caller must keep alive if it is to last
+--- longer than one call.
 ---@param text string
 function M.slice(text)
   M.header("base/types.h")
+  turn = turn % 32 + 1
+  lately[turn] = text
   return ffi.new("struct peri_slice", { text, #text })
 end
 
