@@ -195,7 +195,10 @@ static int frame_came(nghttp2_session *session, const nghttp2_frame *frame,
       ping_came(conn, frame);
       break;
     case NGHTTP2_RST_STREAM:
-      (void)peri_h2_conn_allow(conn, PERI_FLOOD_RESET);
+      // A server resets what it has answered early: that is no flood.
+      if (!conn->hub->setup.client) {
+        (void)peri_h2_conn_allow(conn, PERI_FLOOD_RESET);
+      }
       break;
     case NGHTTP2_GOAWAY:
       conn->retired = true;
