@@ -5,9 +5,7 @@
 #include "base/status.h"
 #include "proxy/private.h"
 
-static const char calls_name[] = "perigee_proxy_calls_total";
-static const char calls_help[] =
-    "Calls forwarded or refused, by service and gRPC status.";
+enum { MOST_NAME = 100, LABELS_BYTES = 512 };
 
 void peri_proxy_count_init(struct peri_proxy *proxy) {
   static const char *const reasons[PERI_PROXY_REASONS] = {
@@ -21,6 +19,9 @@ void peri_proxy_count_init(struct peri_proxy *proxy) {
   }
   proxy->inflight = peri_metrics_gauge(metrics, "perigee_proxy_inflight",
                                        "Calls being forwarded.", NULL);
+  proxy->not_provided = peri_metrics_counter(
+      metrics, "perigee_proxy_not_provided_total",
+      "Calls of the mesh for services that are not provided here.", NULL);
   for (size_t i = 0; i < PERI_PROXY_REASONS; i++) {
     char labels[64];
     (void)snprintf(labels, sizeof(labels), "reason=\"%s\"", reasons[i]);
@@ -30,31 +31,50 @@ void peri_proxy_count_init(struct peri_proxy *proxy) {
   }
 }
 
-static struct peri_metric *series(struct peri_proxy *proxy,
-                                  struct peri_slice service, int status) {
-  char labels[512] = "";
-  const char *name = peri_status_name(status);
-  if (!peri_metrics_label(labels, sizeof(labels), "service", service)) {
-    struct peri_slice cut = {service.ptr, 100};
-    (void)peri_metrics_label(labels, sizeof(labels), "service", cut);
+// The label of a service, which the mesh may have given any name.
+static void label(const struct peri_proxy_service *service, char *labels,
+                  size_t capacity) {
+  struct peri_slice name = {"", 0};
+  if (service != NULL) {
+    name = service->name;
+    name.len = name.len > MOST_NAME ? MOST_NAME : name.len;
   }
-  (void)peri_metrics_label(labels, sizeof(labels), "code", peri_slice_of(name));
-  return peri_metrics_counter(proxy->options.metrics, calls_name, calls_help,
-                              labels);
+  (void)peri_metrics_label(labels, capacity, "service", name);
 }
 
-static struct peri_histogram *latency(struct peri_proxy *proxy,
-                                      struct peri_slice service) {
-  char labels[512] = "";
-  if (!peri_metrics_label(labels, sizeof(labels), "service", service)) {
-    struct peri_slice cut = {service.ptr, 100};
-    (void)peri_metrics_label(labels, sizeof(labels), "service", cut);
-  }
-  return peri_metrics_histogram(proxy->options.metrics,
-                                "perigee_proxy_call_seconds",
-                                "Time from a call's request to the end of its "
-                                "answer.",
-                                labels);
+static struct peri_metric *series(struct peri_proxy *proxy,
+                                  const struct peri_proxy_service *service,
+                                  int status) {
+  char labels[LABELS_BYTES] = "";
+  label(service, labels, sizeof(labels));
+  (void)peri_metrics_label(labels, sizeof(labels), "code",
+                           peri_slice_of(peri_status_name(status)));
+  return service != NULL && service->inbound
+             ? peri_metrics_counter(
+                   proxy->options.metrics, "perigee_proxy_inbound_calls_total",
+                   "Calls of the mesh handed to the local application, by "
+                   "service and gRPC status.",
+                   labels)
+             : peri_metrics_counter(
+                   proxy->options.metrics, "perigee_proxy_calls_total",
+                   "Calls forwarded or refused, by service and gRPC status.",
+                   labels);
+}
+
+static struct peri_histogram *latency(
+    struct peri_proxy *proxy, const struct peri_proxy_service *service) {
+  char labels[LABELS_BYTES] = "";
+  label(service, labels, sizeof(labels));
+  return service->inbound
+             ? peri_metrics_histogram(
+                   proxy->options.metrics, "perigee_proxy_inbound_call_seconds",
+                   "Time from a call of the mesh to the end of the local "
+                   "application's answer.",
+                   labels)
+             : peri_metrics_histogram(
+                   proxy->options.metrics, "perigee_proxy_call_seconds",
+                   "Time from a call's request to the end of its answer.",
+                   labels);
 }
 
 void peri_proxy_count_call(struct peri_proxy *proxy,
@@ -69,13 +89,12 @@ void peri_proxy_count_call(struct peri_proxy *proxy,
   struct peri_metric **metric =
       service != NULL ? &service->calls[status] : &proxy->unplaced[status];
   if (*metric == NULL) {
-    struct peri_slice name = {"", 0};
-    *metric = series(proxy, service != NULL ? service->name : name, status);
+    *metric = series(proxy, service, status);
   }
   peri_metric_add(*metric, 1);
   if (service != NULL) {
     if (service->seconds == NULL) {
-      service->seconds = latency(proxy, service->name);
+      service->seconds = latency(proxy, service);
     }
     peri_histogram_observe(service->seconds, ns);
   }

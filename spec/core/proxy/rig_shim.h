@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/metrics.h"
 #include "h2/rig_shim.h"
+#include "h2/server.h"
 #include "h2/stream.h"
 #include "loop/loop.h"
 #include "model/policy.h"
