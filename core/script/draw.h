@@ -17,6 +17,6 @@ struct peri_draw {
 size_t peri_draw_two(struct peri_draw from, size_t ret_at[2]);
 
 /// Finds the endpoint with the fewest calls under way for its weight, one more
-/// counted; of equals any, each as likely when all are equal.
+/// counted; of equals any.
 /// @return false when there is none, or when the handle has no loads
 bool peri_draw_least(struct peri_draw from, size_t *ret_at);

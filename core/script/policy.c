@@ -320,6 +320,9 @@ static void push_binder(lua_State *L) {
       "    return method(self, ...)\n"
       "  end\n"
       "end\n"
+      "local function nothing() end\n"
+      "object.update = object.update or nothing\n"
+      "object.done = object.done or nothing\n"
       "return object\n";
 
   if (luaL_loadbuffer(L, source, sizeof(source) - 1, "=perigee.policy") != 0) {

@@ -16,7 +16,7 @@ end
 local function measure(name, count, options, weighted)
   local script = s.script({}, ('{"policies":{"path":["%s/plugins"]}}'):format(os.getenv("PERI_ROOT")))
   local balancer = assert(balancers.make(script, name, options))
-  assert(balancer:update(endpoints(count, weighted)) == 0)
+  assert(balancer:update(endpoints(count, weighted)) == 0, select(2, script:notices()))
   balancer:header("x-user", "user-4711")
   for _, load in pairs(balancer.known) do
     load.ewma_ns = 1e6 + math.random(1e6)

@@ -2,8 +2,9 @@
 local s = require("spec.core.script.support")
 local origins = require("spec.core.script.origin")
 local peers = require("spec.core.script.peers_support")
+local balancers = require("spec.core.script.balancer_support")
 
-local M = { s = s, peers = peers, origins = origins }
+local M = { s = s, peers = peers, origins = origins, balancers = balancers }
 
 --- A script that finds the shipped plugins; `config` adds JSON members.
 function M.script(config)
@@ -32,6 +33,47 @@ function M.shares(owner, count)
     shares[address] = (shares[address] or 0) + 1
   end
   return shares
+end
+
+--- Makes balancer `name` with `list` as its endpoints (balancer_support.lua).
+function M.balancer(script, name, options, list)
+  local balancer = assert(balancers.make(script, name, options))
+  assert(balancer:update(list) == 0, select(2, script:notices()))
+  return balancer
+end
+
+--- Endpoints 10.0.0.1 … 10.0.0.`count`; `each(i)` may add fields.
+function M.endpoints(count, each)
+  local list = {}
+  for i = 1, count do
+    local endpoint = each and each(i) or {}
+    endpoint[1] = ("10.0.%d.%d:1"):format(math.floor(i / 250), i % 250)
+    list[i] = endpoint
+  end
+  return list
+end
+
+--- Where `count` keys go, in `header`.
+--- @return table<string, string> address by key
+function M.owners(balancer, header, count)
+  local owners = {}
+  for i = 1, count do
+    local key = "key-" .. i .. " and more"
+    balancer:header(header, key)
+    owners[key] = assert(balancer:pick())
+  end
+  return owners
+end
+
+--- How many keys have another owner now, and how many of these had one that
+--- `is_gone(address)`.
+function M.moved(before, after, is_gone)
+  local moved, forced = 0, 0
+  for key, address in pairs(before) do
+    moved = moved + (after[key] ~= address and 1 or 0)
+    forced = forced + (is_gone and is_gone(address) and 1 or 0)
+  end
+  return moved, forced
 end
 
 return M

@@ -12,6 +12,21 @@ local policy = {}
 ---@field update? fun(self: table, peers: perigee.Peers) the peers changed; runs before any pick
 ---@field pick fun(self: table, key: string, peers: perigee.Peers): perigee.Endpoint the key's owner
 
+--- Chooses an endpoint for each call. No function may wait, and what they raise counts
+--- as a failure: the call goes by the built-in round robin.
+---@class perigee.Balancer
+---@field name string
+---@field schema? table<string, perigee.Option>
+---@field new? fun(options: table): table?, string? state of one service on one worker, or nil and why not
+---@field update? fun(self: table, endpoints: perigee.Endpoints) the endpoints changed; runs before any pick
+---@field pick fun(self: table, request: perigee.Call, endpoints: perigee.Endpoints): perigee.Picked
+---@field done? fun(self: table, request: perigee.Call, endpoint: perigee.BalancedEndpoint?, outcome: perigee.Outcome)
+--- a call ended; `endpoint` is nil when it left meanwhile
+
+--- `endpoint, "why"`, of which the words may be left out; or `nil, "why"` when the policy
+--- wants none of them.
+---@alias perigee.Picked perigee.BalancedEndpoint?, string?
+
 --- Loads what nobody has. `fetch` may wait.
 ---@class perigee.Fallback
 ---@field name string
@@ -49,8 +64,12 @@ function policy.picker(declaration) end
 ---@return perigee.Fallback
 function policy.fallback(declaration) end
 
+---@param declaration perigee.Balancer
+---@return perigee.Balancer
+function policy.balancer(declaration) end
+
 --- Another policy's object, made in this VM; while the file loads or `new` runs.
----@param kind "fallback" | "picker"
+---@param kind "fallback" | "picker" | "balancer"
 ---@param reference string | table "name" or { "name", option = … }
 ---@return perigee.Used
 function policy.use(kind, reference) end
@@ -66,9 +85,15 @@ function used:fetch(request, cause) end
 ---@param peers perigee.Peers
 function used:update(peers) end
 
----@param key string
+---@param key string|perigee.Call
 ---@param peers perigee.Peers
----@return perigee.Endpoint
+---@return perigee.Endpoint? endpoint
+---@return string? why of a balancer
 function used:pick(key, peers) end
+
+---@param request perigee.Call
+---@param endpoint perigee.BalancedEndpoint?
+---@param outcome perigee.Outcome
+function used:done(request, endpoint, outcome) end
 
 return policy

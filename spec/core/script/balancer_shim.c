@@ -50,6 +50,7 @@ double balancer_shim_pick_ns(struct peri_balancer *balancer,
                              struct peri_load *const *loads, size_t count,
                              int rounds) {
   struct peri_slice reason;
+  size_t last = count;
   uint64_t start = cpu_ns();
 
   for (int i = 0; i < rounds; i++) {
@@ -58,8 +59,10 @@ double balancer_shim_pick_ns(struct peri_balancer *balancer,
       return -1;
     }
     loads[at]->inflight++;
-    loads[(size_t)i % count]->inflight -=
-        loads[(size_t)i % count]->inflight > 0;
+    if (last < count) {
+      loads[last]->inflight--;
+    }
+    last = at;
   }
   return (double)(cpu_ns() - start) / rounds;
 }

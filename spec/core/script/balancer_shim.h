@@ -21,9 +21,8 @@ int balancer_shim_make(struct script_shim *shim, const char *name,
                        const char *options, struct peri_balancer **ret_balancer,
                        struct peri_problem *ret_problem);
 
-/// Nanoseconds of processor time that a pick takes, over `rounds`; a call
-/// begins at every endpoint that is picked, and one ends at another, so that
-/// loads move.
+/// Nanoseconds of processor time that a pick takes, over `rounds`; a call is
+/// under way at the endpoint that was picked last, so that loads move.
 double balancer_shim_pick_ns(struct peri_balancer *balancer,
                              const struct peri_pick_request *request,
                              struct peri_load *const *loads, size_t count,

@@ -50,7 +50,7 @@ describe("a declaration", function()
     assert.equal("picker p: no such zone", words)
   end)
 
-  it("may be a balancer, which waits for the proxy", function()
+  it("may be a balancer", function()
     local vm = s.vm()
     assert.same({ 0, "table" }, {
       s.eval(vm, "return type(require('perigee.policy').balancer({ name = 'b', pick = function() end, done = function() end }))"),
