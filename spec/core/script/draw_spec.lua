@@ -11,7 +11,7 @@ describe("drawing", function()
     for i = 0, 3 do
       held[i].inflight, loads[i] = 0, held + i
     end
-    handle.loads = loads
+    handle.peers, handle.loads = list, loads
   end)
   local held_lists = {} -- A struct does not keep alive what it points to.
   local function from(places)
