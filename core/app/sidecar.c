@@ -226,11 +226,13 @@ void peri_sidecar_on_stopped(void *ctx, struct peri_worker *worker) {
 
 void peri_sidecar_on_publish(void *ctx, struct peri_snapshot *snapshot) {
   struct peri_sidecar *car = ctx;
+  if (car->state == PERI_SIDECAR_STOPPING) {
+    return;  // workers may have ended before the registry does
+  }
   peri_metric_set(car->version, (int64_t)peri_snapshot_version(snapshot));
   for (size_t i = 0; i < car->count; i++) {
     int rc = peri_worker_publish(car->workers[i], snapshot);
-    // A worker that was told to end is deaf.
-    if (rc < 0 && car->state != PERI_SIDECAR_STOPPING) {
+    if (rc < 0) {
       peri_log(PERI_LOG_ERROR, "app", "a worker gets no new peers: %s",
                peri_error_text(rc));
     }

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <perigee.pb-c.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,6 +67,15 @@ static struct peri_json *append(struct peri_json *array,
   return array;
 }
 
+/// In hexadecimal, as etcdctl shows it: readers of JSON often hold no 64 bits.
+static struct peri_json *lease_json(int64_t lease) {
+  char text[17] = "";
+  if (lease != 0) {
+    snprintf(text, sizeof(text), "%016" PRIx64, (uint64_t)lease);
+  }
+  return peri_json_string(peri_slice_of(text));
+}
+
 static struct peri_json *all_json(
     const Perigee__V1__ServicesResponse *response) {
   struct peri_json *services = peri_json_array();
@@ -87,8 +97,7 @@ static struct peri_json *all_json(
                               peri_json_integer(response->revision));
   object = peri_cli_json_with(object, "age_ms",
                               peri_json_integer((int64_t)response->age_ms));
-  object =
-      peri_cli_json_with(object, "lease", peri_json_integer(response->lease));
+  object = peri_cli_json_with(object, "lease", lease_json(response->lease));
   object = peri_cli_json_with(object, "lease_remaining_ms",
                               peri_json_integer(response->lease_remaining_ms));
   object = peri_cli_json_with(object, "services", services);

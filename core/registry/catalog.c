@@ -255,10 +255,31 @@ void peri_catalog_release(struct peri_catalog *catalog,
   }
 }
 
+/// Makes room by dropping the name that is wanted longest and turned out to be
+/// nobody's. Returns whether there was one.
+static bool make_room(struct peri_catalog *catalog) {
+  struct seen *oldest = NULL;
+  for (struct peri_list *node = catalog->list.next; node != &catalog->list;
+       node = node->next) {
+    struct seen *seen = PERI_CONTAINER_OF(node, struct seen, node);
+    struct peri_peers *peers =
+        seen->kept == 0 ? peri_discovery_peers(seen->discovery) : NULL;
+    if (peers != NULL && peri_peers_count(peers) == 0 &&
+        (oldest == NULL || seen->wanted_ns < oldest->wanted_ns)) {
+      oldest = seen;
+    }
+  }
+  if (oldest != NULL) {
+    drop(catalog, oldest);
+    plan(catalog);
+  }
+  return oldest != NULL;
+}
+
 int peri_catalog_want(struct peri_catalog *catalog, struct peri_slice service) {
   struct seen *seen = find(catalog, service);
   if ((seen == NULL || seen->wanted_ns == 0) &&
-      catalog->wanted == MOST_WANTED) {
+      catalog->wanted == MOST_WANTED && !make_room(catalog)) {
     return PERI_ELIMIT;
   }
   int rc = seen != NULL ? 0 : add(catalog, service, &seen);
@@ -358,6 +379,7 @@ void peri_catalog_status(const struct peri_catalog *catalog, size_t index,
   for (size_t i = 0; i < index; i++) {
     node = node->next;
   }
-  peri_discovery_status(PERI_CONTAINER_OF(node, struct seen, node)->discovery,
-                        ret_status);
+  const struct seen *seen = PERI_CONTAINER_OF(node, struct seen, node);
+  peri_discovery_status(seen->discovery, ret_status);
+  ret_status->kept = seen->kept > 0;
 }

@@ -47,7 +47,7 @@ int peri_catalog_keep(struct peri_catalog *catalog, struct peri_slice service);
 void peri_catalog_release(struct peri_catalog *catalog,
                           struct peri_slice service);
 /// Sees a service for ten minutes from the last time that it was asked for.
-/// @return as above, or PERI_ELIMIT (256 of them).
+/// @return as above, or PERI_ELIMIT (256 of them, none of them nobody's).
 int peri_catalog_want(struct peri_catalog *catalog, struct peri_slice service);
 
 /// The snapshot published last, borrowed, or NULL.

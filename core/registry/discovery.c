@@ -111,10 +111,21 @@ void peri_discovery_reread(struct peri_discovery *discovery) {
   }
 }
 
+/// Whether the store has an older version of a key than was seen: it lost its
+/// data and has grown again, past the revision that was known perhaps.
+static bool is_older(const struct peri_discovery *discovery,
+                     const struct peri_etcd_kv *kv) {
+  int64_t lease, mod_revision;
+  return peri_directory_find(discovery->directory, kv->key, &lease,
+                             &mod_revision) &&
+         mod_revision > kv->mod_revision;
+}
+
 static void on_each(void *ctx, const struct peri_etcd_kv *kvs, size_t count) {
   struct peri_discovery *discovery = ctx;
   uint64_t now_ns = peri_clock_mono_ns();
   for (size_t i = 0; i < count; i++) {
+    discovery->overtaken = discovery->overtaken || is_older(discovery, &kvs[i]);
     peri_discovery_put(discovery, &kvs[i], now_ns);
   }
 }
@@ -146,10 +157,22 @@ static void on_read(void *ctx, const struct peri_etcd_error *error,
     }
     return;
   }
+  bool older = discovery->overtaken || revision < discovery->revision;
+  // The watch may have found out as well while the reading was under way.
+  if ((older || discovery->regressed) && !discovery->anew &&
+      !discovery->serializable) {
+    if (!discovery->regressed) {
+      peri_discovery_count_resync(discovery, "regression");
+    }
+    peri_directory_load_abort(discovery->directory);
+    discovery->regressed = true;
+    peri_discovery_read(discovery);
+    return;
+  }
   uint64_t now_ns = peri_clock_mono_ns();
   int rc = peri_directory_load_end(discovery->directory, revision, now_ns);
   if (rc == 0) {
-    bool regressed = discovery->regressed;
+    bool regressed = discovery->anew;
     discovery->revision = revision;
     discovery->known = true;
     discovery->current_ns = now_ns;
@@ -175,7 +198,9 @@ void peri_discovery_read(struct peri_discovery *discovery) {
   peri_timer_stop(discovery->retry);
   discovery->serializable = !discovery->known && discovery->failures >= 2 &&
                             discovery->failures % 2 == 0;
-  peri_directory_load_begin(discovery->directory, discovery->regressed);
+  discovery->overtaken = false;
+  discovery->anew = discovery->regressed;
+  peri_directory_load_begin(discovery->directory, discovery->anew);
   int rc = peri_etcd_scan(
       discovery->options.etcd, peri_slice_of(discovery->prefix), 0,
       discovery->serializable, on_each, on_read, discovery, &discovery->scan);

@@ -6,7 +6,13 @@
 #include "loop/timer.h"
 #include "registry/discovery_private.h"
 
-enum { AUDIT_MS = 15000, AGAIN_MS = 1000 };
+enum {
+  AUDIT_MS = 15000,
+  AGAIN_MS = 1000,
+  SOON_LEAST_MS = 200,
+  SOON_MOST_MS = 15000,
+  KEYS_A_MS = 2  // of a fleet that reads everything
+};
 
 static void plan(struct peri_discovery *discovery) {
   uint64_t every =
@@ -80,6 +86,13 @@ static void on_audit(void *ctx) {
     plan(discovery);
     return;
   }
+  if (discovery->doubtful) {
+    discovery->doubtful = false;
+    peri_discovery_count_resync(discovery, "reconnect");
+    peri_discovery_read(discovery);
+    plan(discovery);
+    return;
+  }
   range.range_end.ptr = end;
   range.range_end.len = peri_etcd_prefix_end(prefix, end);
   if (peri_etcd_range(discovery->options.etcd, &range, on_answer, discovery,
@@ -97,6 +110,16 @@ void peri_discovery_audit_start(struct peri_discovery *discovery) {
   if (discovery->audit_call == NULL) {
     plan(discovery);
   }
+}
+
+void peri_discovery_audit_soon(struct peri_discovery *discovery) {
+  uint64_t window_ms = peri_directory_keys(discovery->directory) / KEYS_A_MS;
+  window_ms = window_ms < SOON_MOST_MS ? window_ms : SOON_MOST_MS;
+  discovery->doubtful = true;
+  peri_timer_start(discovery->audit,
+                   SOON_LEAST_MS + peri_discovery_random(
+                                       discovery, window_ms + SOON_LEAST_MS),
+                   0);
 }
 
 void peri_discovery_audit_free(struct peri_discovery *discovery) {

@@ -30,6 +30,10 @@ struct peri_discovery {
   bool known;         // read once
   bool regressed;     // the next reading is of a store that lost its data
   bool serializable;  // the reading under way
+  bool anew;          // it takes the store for one that lost its data
+  bool overtaken;     // it has older versions than are known
+  bool broken;        // the watch lost its connection since it was live
+  bool doubtful;      // the next audit reads everything
   unsigned failures;  // readings in a row
   unsigned rereads;   // compactions in a row that left no time between
   uint64_t reread_ns;
@@ -66,6 +70,9 @@ int peri_discovery_watch(struct peri_discovery *discovery);
 int peri_discovery_audit_new(struct peri_discovery *discovery);
 void peri_discovery_audit_free(struct peri_discovery *discovery);
 void peri_discovery_audit_start(struct peri_discovery *discovery);
+/// Reads everything soon, spread over a fleet: a store that was away may have
+/// lost its data and yet look as if it had not.
+void peri_discovery_audit_soon(struct peri_discovery *discovery);
 /// Counts a reading that something made necessary.
 void peri_discovery_count_resync(struct peri_discovery *discovery,
                                  const char *reason);

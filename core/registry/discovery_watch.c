@@ -49,6 +49,13 @@ static void on_state(void *ctx, const struct peri_etcd_error *error) {
     discovery->stale_since_ns = 0;
     discovery->current_ns = peri_clock_mono_ns();
     peri_discovery_audit_start(discovery);
+    if (discovery->broken) {
+      discovery->broken = false;
+      peri_discovery_audit_soon(discovery);
+    }
+  } else if (error->kind != PERI_ETCD_TIMEOUT) {
+    // A silent member keeps its data; one whose connections end may not.
+    discovery->broken = true;
   }
   peri_discovery_trouble(discovery, error);
   discovery->options.changed(discovery->options.ctx, discovery);

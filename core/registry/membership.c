@@ -17,6 +17,7 @@ enum { HOLD_LEAST_MS = 30000, MS_PER_S = 1000, NS_PER_MS = 1000000 };
 
 static void on_publish(void *ctx, struct peri_snapshot *snapshot) {
   struct peri_membership *membership = ctx;
+  peri_membership_pulse(membership);
   membership->options.publish(membership->options.ctx, snapshot);
 }
 
@@ -54,6 +55,7 @@ static size_t on_fleet(void *ctx) {
 
 static void on_changed(void *ctx, struct peri_listing *listing) {
   struct peri_membership *membership = ctx;
+  peri_membership_pulse(membership);
   if (membership->provider != NULL) {
     peri_provider_changed(membership->provider, listing);
   }

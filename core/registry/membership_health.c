@@ -48,12 +48,42 @@ void peri_membership_trouble(struct peri_membership *membership,
   }
 }
 
+/// The gauges of one service.
+static void show(struct peri_membership *membership,
+                 const struct peri_service_status *status) {
+  static const char *const help[] = {
+      "Endpoints of a service, suspects among them.",
+      "Endpoints that vanished from etcd together with others, and still "
+      "answer.",
+      "Records of a service that cannot be read."};
+  struct peri_metrics *metrics = membership->options.metrics;
+  char labels[256] = "";
+  // Names that somebody only asked for could fill the family.
+  if (status->endpoints + status->invalid == 0 && !status->kept) {
+    return;
+  }
+  if (!peri_metrics_label(labels, sizeof(labels), "service",
+                          peri_slice_of(status->name))) {
+    return;  // a name so long is nobody's in a graph
+  }
+  peri_metric_set(
+      peri_metrics_gauge(metrics, "perigee_service_endpoints", help[0], labels),
+      (int64_t)status->endpoints);
+  peri_metric_set(
+      peri_metrics_gauge(metrics, "perigee_service_suspects", help[1], labels),
+      (int64_t)status->suspects);
+  peri_metric_set(peri_metrics_gauge(metrics, "perigee_service_invalid_records",
+                                     help[2], labels),
+                  (int64_t)status->invalid);
+}
+
 static void on_pulse(void *ctx) {
   struct peri_membership *membership = ctx;
   int64_t stale = 0, revision = 0;
   for (size_t i = 0; i < peri_catalog_count(membership->catalog); i++) {
     struct peri_service_status status;
     peri_catalog_status(membership->catalog, i, &status);
+    show(membership, &status);
     stale += status.state != PERI_SERVICE_LIVE;
     revision = status.revision > revision ? status.revision : revision;
   }
@@ -61,6 +91,11 @@ static void on_pulse(void *ctx) {
   peri_metric_set(membership->stale, stale);
   peri_metric_set(membership->revision, revision);
   peri_metric_set(membership->lease, left_ms > 0 ? left_ms / 1000 : 0);
+}
+
+void peri_membership_pulse(struct peri_membership *membership) {
+  // Soon rather than now: what a callback changes may not be whole yet.
+  peri_timer_start(membership->pulse, 0, PULSE_MS);
 }
 
 int peri_membership_health_new(struct peri_membership *membership) {

@@ -37,5 +37,7 @@ struct peri_membership {
 /// log, in metrics and for the status.
 void peri_membership_trouble(struct peri_membership *membership,
                              const struct peri_etcd_error *error);
+/// Brings the gauges up to date before their time.
+void peri_membership_pulse(struct peri_membership *membership);
 /// Makes the metrics and the timer that keeps them.
 int peri_membership_health_new(struct peri_membership *membership);

@@ -205,10 +205,12 @@ int peri_provided_put(struct peri_provider *provider,
     rc = add(provider, init, &provided);
   }
   if (rc < 0) {
-    return peri_problem_set(
-        ret_problem, rc, "\"%.*s\": %s", (int)init->service.len,
-        init->service.ptr,
-        rc == PERI_EINVAL ? "no name for a service" : peri_error_text(rc));
+    return peri_problem_set(ret_problem, rc, "\"%.*s\": %s",
+                            (int)init->service.len, init->service.ptr,
+                            rc == PERI_EINVAL
+                                ? "no name for a service (1 to 1024 "
+                                  "bytes, no '/' at an edge)"
+                                : peri_error_text(rc));
   }
   struct peri_problem problem = {0, ""};
   rc = apply(provided, init, &problem);

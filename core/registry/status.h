@@ -18,6 +18,7 @@ struct peri_service_status {
   size_t endpoints;         // suspects among them
   size_t suspects;
   size_t invalid;  // records that could not be read
+  bool kept;       // named by the configuration or a registration
 };
 
 /// Something that this sidecar registers.

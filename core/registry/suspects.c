@@ -9,7 +9,7 @@
 #include "registry/directory.h"
 #include "registry/probe.h"
 
-enum { MOST = 256 };
+enum { MOST = 256, EVERY_MS = 500, TIMEOUT_MS = 750 };
 
 struct suspect {
   struct peri_list node;
@@ -87,6 +87,8 @@ static void add(struct peri_suspects *suspects, struct peri_slice address) {
       .loop = suspects->loop,
       .kind = PERI_PROBE_TCP,
       .address = address,
+      .every_ms = EVERY_MS,
+      .timeout_ms = TIMEOUT_MS,
       .changed = on_probe,
       .ctx = suspect,
   };

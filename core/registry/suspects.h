@@ -6,8 +6,8 @@ struct peri_directory;
 struct peri_loop;
 
 /// Asks the suspects of a directory whether they still answer: a TCP connection
-/// every second, 256 of them at the most (the others wait for their time to be
-/// over). On the loop's thread.
+/// twice a second, 256 of them at the most (the others wait for their time to
+/// be over). On the loop's thread.
 struct peri_suspects;
 
 /// @param gone  a suspect does not answer; called on the loop

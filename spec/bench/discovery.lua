@@ -65,9 +65,9 @@ end
 
 local function change_visible()
   local cluster = etcd.start({})
-  discovery.put(cluster, "orders", "10.0.0.1:1")
+  discovery.put(cluster, "orders", "127.0.0.1:1")
   local car = discovery.start({ endpoints = cluster.endpoints })
-  car:await_peers("orders", { "10.0.0.1:1" })
+  car:await_peers("orders", { "127.0.0.1:1" })
   local measure = tools.start("visible", "-endpoints", cluster.endpoints[1], "-service", "orders", "-target", car.app, "-n", "1000")
   local found = measure:await("the measure", function(line)
     return line.from_request and line
@@ -129,9 +129,9 @@ end
 
 local function silent_member()
   local cluster = etcd.start({ members = 3, fast = true })
-  discovery.put(cluster, "orders", "10.0.0.1:1")
+  discovery.put(cluster, "orders", "127.0.0.1:1")
   local car = discovery.start({ endpoints = cluster.endpoints })
-  car:await_peers("orders", { "10.0.0.1:1" })
+  car:await_peers("orders", { "127.0.0.1:1" })
   local seer = tool("see", "-target", car.app)
   local times = {}
   for i = 1, runs do

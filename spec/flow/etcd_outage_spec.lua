@@ -168,28 +168,28 @@ describe("when etcd", function()
   it("comes back without its data and with more changes than before, that is noticed", function()
     begin()
     local link = partition.start(cluster.endpoints[1])
-    discovery.put(cluster, "orders", "10.0.0.1:1")
-    local known = { living[1].address, living[2].address, living[3].address, "10.0.0.1:1" }
+    discovery.put(cluster, "orders", "127.0.0.1:1")
+    local known = { living[1].address, living[2].address, living[3].address, "127.0.0.1:1" }
     local car = discovery.start({ endpoints = { link.url } })
     car:await_peers("orders", known)
     link:refuse()
     cluster:wipe()
     -- As many records as before, the newest of them seen by the watch that goes on.
-    discovery.put(cluster, "orders", "10.0.0.2:1")
+    discovery.put(cluster, "orders", "127.0.0.2:1")
     discovery.put(cluster, "orders", living[2].address)
     discovery.put(cluster, "orders", living[1].address)
     for i = 1, 30 do
       cluster:ctl("put", "noise", i)
     end
-    discovery.put(cluster, "orders", "10.0.0.3:1")
+    discovery.put(cluster, "orders", "127.0.0.3:1")
     link:pass()
     discovery.until_true("all that there is now", 5000, function()
       local peers = car:peers("orders")
-      return peers["10.0.0.2:1"] and peers["10.0.0.3:1"] and peers[living[1].address]
+      return peers["127.0.0.2:1"] and peers["127.0.0.3:1"] and peers[living[1].address]
     end)
     -- What is not there any more goes, unless it answers.
     discovery.until_true("what does not answer to be gone", 5000, function()
-      return not car:peers("orders")["10.0.0.1:1"]
+      return not car:peers("orders")["127.0.0.1:1"]
     end)
   end)
 
@@ -259,13 +259,13 @@ describe("when etcd", function()
     cluster:lead(index % 3 + 1)
     cluster:freeze(index)
     local frozen = discovery.now()
-    discovery.put(cluster, "orders", "10.0.0.1:1")
-    discovery.put(cluster, "orders", "10.0.0.2:1")
-    cluster:ctl("del", "orders/10.0.0.1:1")
-    cars[1]:await_peers("orders", { living[1].address, living[2].address, living[3].address, "10.0.0.2:1" }, 4000)
+    discovery.put(cluster, "orders", "127.0.0.1:1")
+    discovery.put(cluster, "orders", "127.0.0.2:1")
+    cluster:ctl("del", "orders/127.0.0.1:1")
+    cars[1]:await_peers("orders", { living[1].address, living[2].address, living[3].address, "127.0.0.2:1" }, 4000)
     assert.truthy(discovery.now() - frozen <= 1900, discovery.now() - frozen)
     cluster:thaw(index)
-    cluster:ctl("del", "orders/10.0.0.2:1")
+    cluster:ctl("del", "orders/127.0.0.2:1")
     await_all(2000)
   end)
 

@@ -21,9 +21,9 @@ describe("a sidecar behind a network that", function()
       links[i] = partition.start(endpoint)
       urls[i] = links[i].url
     end
-    discovery.put(cluster, "orders", "10.0.0.1:1")
+    discovery.put(cluster, "orders", "127.0.0.1:1")
     car = discovery.start({ endpoints = urls })
-    car:await_peers("orders", { "10.0.0.1:1" })
+    car:await_peers("orders", { "127.0.0.1:1" })
     discovery.await_key(cluster, "GroupCache/" .. car.address)
   end
 
@@ -66,7 +66,7 @@ describe("a sidecar behind a network that", function()
       local before = discovery.await_key(cluster, key)
       local link = current()
       link[how](link)
-      local took = arrives("10.0.0.2:1", 4000)
+      local took = arrives("127.0.0.2:1", 4000)
       assert.truthy(took <= 1900, took)
       -- Longer than the lease lives by itself, once.
       proc.watch(how == "blackhole" and 5500 or 500)
@@ -74,7 +74,7 @@ describe("a sidecar behind a network that", function()
       assert.equal(before.lease, after.lease)
       assert.equal(before.mod_revision, after.mod_revision)
       link:pass()
-      arrives("10.0.0.3:1", 2000)
+      arrives("127.0.0.3:1", 2000)
     end)
   end
 
@@ -84,14 +84,14 @@ describe("a sidecar behind a network that", function()
     links[1]:blackhole()
     car:await_state("stale", 3000)
     discovery.await_key(cluster, key, 12000, true)
-    cluster:ctl("del", "orders/10.0.0.1:1")
-    discovery.put(cluster, "orders", "10.0.0.2:1")
+    cluster:ctl("del", "orders/127.0.0.1:1")
+    discovery.put(cluster, "orders", "127.0.0.2:1")
     assert.equal(1, select(2, car:peers("orders")))
     links[1]:pass()
     local began = discovery.now()
     discovery.await_key(cluster, key, 3000)
     assert.truthy(discovery.now() - began <= 2000)
-    car:await_peers("orders", { "10.0.0.2:1" }, 3000)
+    car:await_peers("orders", { "127.0.0.2:1" }, 3000)
     discovery.until_true("one lease", 10000, function()
       return #cluster:leases() == 1
     end)
@@ -103,7 +103,7 @@ describe("a sidecar behind a network that", function()
     local before = discovery.await_key(cluster, key)
     links[1]:delay(150)
     for i = 2, 4 do
-      assert.truthy(arrives("10.0.0." .. i .. ":1", 3000) <= 1000)
+      assert.truthy(arrives("127.0.0." .. i .. ":1", 3000) <= 1000)
     end
     proc.watch(5500)
     assert.equal("live", car:services().state)
@@ -117,16 +117,16 @@ describe("a sidecar behind a network that", function()
       proc.watch(50)
     end
     links[1]:pass()
-    arrives("10.0.0.2:1", 5000)
+    arrives("127.0.0.2:1", 5000)
     car:await_state("live", 5000)
-    car:await_peers("orders", { "10.0.0.1:1", "10.0.0.2:1" })
+    car:await_peers("orders", { "127.0.0.1:1", "127.0.0.2:1" })
     local key = "GroupCache/" .. car.address
     assert.truthy(discovery.await_key(cluster, key, 3000))
   end)
 
   it("resets connections again and again, it misses nothing", function()
     begin(1)
-    local want = { "10.0.0.1:1" }
+    local want = { "127.0.0.1:1" }
     for i = 2, either(300, 20) do
       local address = ("10.0.%d.%d:1"):format(math.floor(i / 200), i % 200 + 1)
       discovery.put(cluster, "orders", address)

@@ -111,7 +111,7 @@ describe("a sidecar that stops", function()
 
   it("hears of changes until its very end", function()
     local link = partition.start(cluster.endpoints[1])
-    discovery.put(cluster, "orders", "10.0.0.1:1")
+    discovery.put(cluster, "orders", "127.0.0.1:1")
     local flood = tools.start("flood", "-endpoints", cluster.endpoints[1], "-service", "orders", "-rate", "300")
     for _ = 1, 3 do
       local car = discovery.start({ endpoints = { link.url }, drain = "300ms" })

@@ -9,7 +9,7 @@ describe("the services seen", function()
   setup(function()
     cluster = etcd.start({ fast = true })
     for _, service in ipairs({ "c", "orders", "team/billing" }) do
-      cluster:ctl("put", service .. "/10.0.0.1:1", '{"Op":0,"Addr":"10.0.0.1:1"}')
+      cluster:ctl("put", service .. "/127.0.0.1:1", '{"Op":0,"Addr":"127.0.0.1:1"}')
     end
   end)
 
@@ -35,15 +35,15 @@ describe("the services seen", function()
 
   it("are the cluster and what is provided, together in the first snapshot", function()
     assert.equal(1, registry:published())
-    assert.equal("10.0.0.1:1", registry:addresses("c"))
-    assert.equal("10.0.0.1:1", registry:addresses("orders"))
+    assert.equal("127.0.0.1:1", registry:addresses("c"))
+    assert.equal("127.0.0.1:1", registry:addresses("orders"))
     assert.equal("", registry:addresses("team/billing"))
   end)
 
   it("are others once somebody asks", function()
     assert.equal(0, want("team/billing"))
     registry:await("its endpoints", function()
-      return registry:addresses("team/billing") == "10.0.0.1:1"
+      return registry:addresses("team/billing") == "127.0.0.1:1"
     end)
     assert.equal(0, want("team/billing"))
     assert.equal(0, want("nowhere"))
@@ -60,15 +60,23 @@ describe("the services seen", function()
     for i = 1, 256 do
       assert.equal(0, want("service-" .. i))
     end
+    -- None of them was read yet, so none is known to be nobody's.
     assert.equal(tonumber(C.PERI_ELIMIT), want("one-more"))
     assert.equal(0, want("service-1"))
+    registry:await("that they are nobody's", function()
+      local status = registry:status().services["service-256"]
+      return status and status.state == "live"
+    end)
+    assert.equal(0, want("one-more"))
+    assert.is_nil(registry:status().services["service-2"])
+    assert.truthy(registry:status().services["service-1"])
   end)
 
   it("follow the configuration", function()
     local tree = support.tree(cluster.endpoints, "127.0.0.1:7402", { provides = { { service = "team/billing", address = "127.0.0.1:1" } } })
     assert.equal(0, (registry:update(tree)))
     registry:await("the other service", function()
-      return registry:addresses("orders") == "" and registry:addresses("team/billing") == "10.0.0.1:1"
+      return registry:addresses("orders") == "" and registry:addresses("team/billing") == "127.0.0.1:1"
     end)
   end)
 end)

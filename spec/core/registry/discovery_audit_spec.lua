@@ -9,10 +9,10 @@ describe("the audit of a service", function()
 
   before_each(function()
     server = fake.start()
-    server:tell({ put = { ["c/10.0.0.1:1"] = '{"Op":0,"Addr":"10.0.0.1:1"}' } })
+    server:tell({ put = { ["c/127.0.0.1:1"] = '{"Op":0,"Addr":"127.0.0.1:1"}' } })
     registry = assert(support.start(support.tree(server.endpoints, "127.0.0.1:7402", {}, { audit = "500ms" })))
     registry:await("the first", function()
-      return registry:addresses("c") == "10.0.0.1:1" and registry:status().state == "live"
+      return registry:addresses("c") == "127.0.0.1:1" and registry:status().state == "live"
     end)
   end)
 
@@ -37,16 +37,25 @@ describe("the audit of a service", function()
 
   it("finds a change that no event told of, and one that was lost", function()
     server:tell({ watch = { mute = true } })
-    server:tell({ put = { ["c/10.0.0.2:1"] = '{"Op":0,"Addr":"10.0.0.2:1"}' } })
+    server:tell({ put = { ["c/127.0.0.2:1"] = '{"Op":0,"Addr":"127.0.0.2:1"}' } })
     registry:await("the second", function()
-      return registry:addresses("c") == "10.0.0.1:1 10.0.0.2:1"
+      return registry:addresses("c") == "127.0.0.1:1 127.0.0.2:1"
     end, 8000)
     assert.equal(1, resyncs("audit"))
     server:tell({ watch = { mute = true } })
-    server:tell({ delete = { "c/10.0.0.1:1" } })
+    server:tell({ delete = { "c/127.0.0.1:1" } })
     registry:await("one less", function()
-      return registry:addresses("c") == "10.0.0.2:1"
+      return registry:addresses("c") == "127.0.0.2:1"
     end, 8000)
     assert.equal(2, resyncs("audit"))
+  end)
+
+  it("reads everything after a connection was lost, for a store that was overtaken", function()
+    -- The same number of keys and the same newest revision as before, but another endpoint.
+    server:tell({ wipe = true, put = { ["c/127.0.0.2:1"] = '{"Op":0,"Addr":"127.0.0.2:1"}' } })
+    server:tell({ reset = true })
+    registry:await("the other one", function()
+      return registry:addresses("c"):find("127.0.0.2:1", 1, true)
+    end, 8000)
   end)
 end)

@@ -42,56 +42,56 @@ describe("a service seen in etcd", function()
   end
 
   it("is read and then followed", function()
-    put("10.0.0.1:1", "c", '{"weight":7,"zone":"a"}')
+    put("127.0.0.1:1", "c", '{"weight":7,"zone":"a"}')
     start()
-    assert.equal("c\t10.0.0.1:1\ta\t7\t0\t0\n", registry:lines())
-    put("10.0.0.2:1")
+    assert.equal("c\t127.0.0.1:1\ta\t7\t0\t0\n", registry:lines())
+    put("127.0.0.2:1")
     registry:await("the second", function()
-      return registry:addresses("c") == "10.0.0.1:1 10.0.0.2:1"
+      return registry:addresses("c") == "127.0.0.1:1 127.0.0.2:1"
     end)
-    put("10.0.0.2:1", "c", '{"weight":3}')
+    put("127.0.0.2:1", "c", '{"weight":3}')
     registry:await("another weight", function()
-      return registry:lines():find("10.0.0.2:1\t\t3", 1, true)
+      return registry:lines():find("127.0.0.2:1\t\t3", 1, true)
     end)
     put("127.0.0.1:7402")
     registry:await("itself", function()
       return registry:lines():find("127.0.0.1:7402\t\t1\t1\t0", 1, true)
     end)
-    cluster:ctl("del", "c/10.0.0.1:1")
+    cluster:ctl("del", "c/127.0.0.1:1")
     registry:await("one less", function()
-      return registry:addresses("c") == "10.0.0.2:1 127.0.0.1:7402"
+      return registry:addresses("c") == "127.0.0.2:1 127.0.0.1:7402"
     end)
     assert.equal("live", registry:status().services.c.state)
   end)
 
   it("is empty when nobody is there, and does not take longer names for its own", function()
-    put("10.0.0.1:1", "cc")
-    put("10.0.0.2:1", "c2/c")
+    put("127.0.0.1:1", "cc")
+    put("127.0.0.2:1", "c2/c")
     start()
     assert.equal("", registry:lines())
     assert.equal(0, registry:status().services.c.endpoints)
   end)
 
   it("loses only what cannot be read", function()
-    put("10.0.0.1:1")
-    cluster:ctl("put", "c/10.0.0.2:1", "no json")
-    cluster:ctl("put", "c/" .. ("k"):rep(4000), record("10.0.0.4:1"))
+    put("127.0.0.1:1")
+    cluster:ctl("put", "c/127.0.0.2:1", "no json")
+    cluster:ctl("put", "c/" .. ("k"):rep(4000), record("127.0.0.4:1"))
     start()
-    cluster:ctl("put", "c/10.0.0.3:1", '{"Op":0,"Addr":"nowhere"}')
+    cluster:ctl("put", "c/127.0.0.3:1", '{"Op":0,"Addr":"nowhere"}')
     registry:await("both bad ones", function()
       return registry:status().services.c.invalid == 2
     end)
-    assert.equal("10.0.0.1:1 10.0.0.4:1", registry:addresses("c"))
-    put("10.0.0.3:1")
+    assert.equal("127.0.0.1:1 127.0.0.4:1", registry:addresses("c"))
+    put("127.0.0.3:1")
     registry:await("the healed one", function()
-      return registry:addresses("c") == "10.0.0.1:1 10.0.0.3:1 10.0.0.4:1"
+      return registry:addresses("c") == "127.0.0.1:1 127.0.0.3:1 127.0.0.4:1"
     end)
     assert.equal(1, registry:status().services.c.invalid)
   end)
 
   it("is known from a member without a quorum, but counts as stale", function()
     local three = etcd.start({ members = 3, fast = true })
-    three:ctl("put", "c/10.0.0.1:1", record("10.0.0.1:1"))
+    three:ctl("put", "c/127.0.0.1:1", record("127.0.0.1:1"))
     local one = three:leader() % 3 + 1
     for i = 1, 3 do
       if i ~= one then
@@ -102,7 +102,7 @@ describe("a service seen in etcd", function()
     registry:await("the first snapshot", function()
       return registry:published() > 0
     end, 20000)
-    assert.equal("10.0.0.1:1", registry:addresses("c"))
+    assert.equal("127.0.0.1:1", registry:addresses("c"))
     assert.equal("stale", registry:status().state)
     for i = 1, 3 do
       if i ~= one then

@@ -9,7 +9,7 @@ describe("following a service", function()
   before_each(function()
     cluster = etcd.start({ fast = true })
     for i = 1, 6 do
-      cluster:ctl("put", "c/10.0.0." .. i .. ":1", ('{"Op":0,"Addr":"10.0.0.%d:1"}'):format(i))
+      cluster:ctl("put", "c/127.0.0." .. i .. ":1", ('{"Op":0,"Addr":"127.0.0.%d:1"}'):format(i))
     end
     registry = assert(support.start(support.tree(cluster.endpoints, "127.0.0.1:7402")))
     registry:await("all six", function()
@@ -31,24 +31,24 @@ describe("following a service", function()
     elsewhere:stop()
     -- While it is away from the watch: others change and compact.
     cluster:restart(1)
-    cluster:ctl("del", "c/10.0.0.6:1")
+    cluster:ctl("del", "c/127.0.0.6:1")
     registry:await("the deletion", function()
-      return registry:addresses("c") == "10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 10.0.0.4:1 10.0.0.5:1"
+      return registry:addresses("c") == "127.0.0.1:1 127.0.0.2:1 127.0.0.3:1 127.0.0.4:1 127.0.0.5:1"
     end)
     assert.equal("live", registry:status().state)
     local revision = registry:status().services.c.revision
     cluster:ctl("compact", revision)
-    cluster:ctl("put", "c/10.0.0.7:1", '{"Op":0,"Addr":"10.0.0.7:1"}')
+    cluster:ctl("put", "c/127.0.0.7:1", '{"Op":0,"Addr":"127.0.0.7:1"}')
     registry:await("the next", function()
-      return registry:addresses("c"):find("10.0.0.7:1", 1, true)
+      return registry:addresses("c"):find("127.0.0.7:1", 1, true)
     end)
   end)
 
   it("notices that everything was lost, and reads again", function()
     cluster:wipe()
-    cluster:ctl("put", "c/10.0.0.9:1", '{"Op":0,"Addr":"10.0.0.9:1"}')
+    cluster:ctl("put", "c/127.0.0.9:1", '{"Op":0,"Addr":"127.0.0.9:1"}')
     registry:await("the new one", function()
-      return registry:addresses("c"):find("10.0.0.9:1", 1, true)
+      return registry:addresses("c"):find("127.0.0.9:1", 1, true)
     end)
     assert.equal(1, registry:metric('perigee_registry_resyncs_total{reason="regression"}'))
     assert.equal("live", registry:status().state)
@@ -62,10 +62,10 @@ describe("following a service that never has the history that is asked for", fun
 
   before_each(function()
     server = fake.start()
-    server:tell({ put = { ["c/10.0.0.1:1"] = '{"Op":0,"Addr":"10.0.0.1:1"}' } })
+    server:tell({ put = { ["c/127.0.0.1:1"] = '{"Op":0,"Addr":"127.0.0.1:1"}' } })
     registry = assert(support.start(support.tree(server.endpoints, "127.0.0.1:7402")))
     registry:await("the first", function()
-      return registry:addresses("c") == "10.0.0.1:1" and registry:status().state == "live"
+      return registry:addresses("c") == "127.0.0.1:1" and registry:status().state == "live"
     end)
   end)
 
@@ -90,7 +90,7 @@ describe("following a service that never has the history that is asked for", fun
     server:tell({ watch = { send = { gone } } })
     local count = readings()
     assert.is_true(count >= 2 and count <= 16, count)
-    assert.equal("10.0.0.1:1", registry:addresses("c"))
+    assert.equal("127.0.0.1:1", registry:addresses("c"))
   end)
 
   it("does so when it is the reading that is refused", function()
@@ -99,6 +99,6 @@ describe("following a service that never has the history that is asked for", fun
     server:tell({ watch = { send = { { canceled = true, compact_revision = 99 } } } })
     local count = readings()
     assert.is_true(count >= 2 and count <= 16, count)
-    assert.equal("10.0.0.1:1", registry:addresses("c"))
+    assert.equal("127.0.0.1:1", registry:addresses("c"))
   end)
 end)

@@ -12,6 +12,12 @@ describe("the health of a part in a cluster", function()
     registry:await("a lease in the metrics", function()
       return (registry:metric("perigee_lease_remaining_seconds") or 0) >= 2
     end)
+    registry:await("its endpoint in the metrics", function()
+      return registry:metric('perigee_service_endpoints{service="c"}') == 1
+    end)
+    assert.equal(0, registry:metric('perigee_service_suspects{service="c"}'))
+    assert.equal(0, registry:metric('perigee_service_invalid_records{service="c"}'))
+    assert.truthy(registry:metric("perigee_etcd_revision") > 1)
     assert.equal(0, registry:metric('perigee_etcd_trouble{kind="unreachable"}'))
     assert.equal(0, registry:metric("perigee_services_stale"))
     cluster:kill()
