@@ -59,7 +59,7 @@ describe("a service seen in etcd", function()
     end)
     cluster:ctl("del", "c/127.0.0.1:1")
     registry:await("one less", function()
-      return registry:addresses("c") == "127.0.0.2:1 127.0.0.1:7402"
+      return registry:addresses("c") == "127.0.0.1:7402 127.0.0.2:1"
     end)
     assert.equal("live", registry:status().services.c.state)
   end)
