@@ -32,13 +32,16 @@ function M.await(what, limit_ms, done, detail)
   timer:start(limit_ms * M.patience, 0, function()
     late = true
   end)
+  -- What `done` asks for need not be an event of this loop.
+  local tick = uv.new_timer()
+  tick:start(10, 10, function() end)
   local value = done()
   while not value and not late do
     uv.run("once")
     value = done()
   end
-  timer:stop()
   timer:close()
+  tick:close()
   if not value then
     error(("waited %d ms in vain for %s%s"):format(limit_ms * M.patience, what, detail and ("\n" .. detail()) or ""), 2)
   end
