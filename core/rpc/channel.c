@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/address.h"
+#include "base/clock.h"
 #include "base/slice.h"
 #include "rpc/private.h"
 
@@ -201,4 +203,23 @@ void peri_rpc_channel_free(struct peri_rpc_channel *channel) {
   channel->grpc.channel_destroy(channel->channel);
   channel->grpc.shutdown();
   free(channel);
+}
+
+bool peri_rpc_channel_settle(struct peri_rpc_channel *channel,
+                             uint64_t limit_ms) {
+  static const struct timespec pause = {.tv_nsec = 1000000};
+  if (channel == NULL) {
+    return true;
+  }
+  uint64_t until_ns = peri_clock_mono_ns() + limit_ms * 1000000;
+  __typeof__(&grpc_is_initialized) is_initialized =
+      channel->grpc.is_initialized;
+  peri_rpc_channel_free(channel);
+  while (is_initialized()) {
+    if (peri_clock_mono_ns() >= until_ns) {
+      return false;
+    }
+    nanosleep(&pause, NULL);
+  }
+  return true;
 }

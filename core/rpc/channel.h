@@ -38,3 +38,9 @@ int peri_rpc_channel_new(const struct peri_rpc_channel_options *options,
 
 /// Closes it; no call may be under way but such as are cancelled. NULL is fine.
 void peri_rpc_channel_free(struct peri_rpc_channel *channel);
+
+/// Frees it, the last of the process, and waits until C core is done with it,
+/// which takes 100 ms or more: its threads must not end while a leak checker
+/// looks at them. NULL is fine. @return whether it was within `limit_ms`.
+bool peri_rpc_channel_settle(struct peri_rpc_channel *channel,
+                             uint64_t limit_ms);

@@ -15,6 +15,7 @@ struct symbol {
 static const struct symbol symbols[] = {
     {"grpc_init", offsetof(struct peri_grpc, init)},
     {"grpc_shutdown", offsetof(struct peri_grpc, shutdown)},
+    {"grpc_is_initialized", offsetof(struct peri_grpc, is_initialized)},
     {"grpc_insecure_credentials_create",
      offsetof(struct peri_grpc, insecure_credentials)},
     {"grpc_ssl_credentials_create",

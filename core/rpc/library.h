@@ -17,6 +17,7 @@ struct peri_grpc {
   void *handle;
   __typeof__(&grpc_init) init;
   __typeof__(&grpc_shutdown) shutdown;
+  __typeof__(&grpc_is_initialized) is_initialized;
   __typeof__(&grpc_insecure_credentials_create) insecure_credentials;
   __typeof__(&grpc_ssl_credentials_create) ssl_credentials;
   __typeof__(&grpc_channel_credentials_release) credentials_release;
