@@ -14,7 +14,7 @@
 #include "loop/loop.h"
 
 enum {
-  MOST_CONNS = 8,      // to one address
+  MOST_CONNS = 32,     // to one address
   MOST_DOUBLINGS = 16  // of the back-off
 };
 

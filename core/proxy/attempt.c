@@ -171,6 +171,7 @@ void peri_proxy_attempt_over(struct peri_proxy_call *call, int status,
       .bytes = call->bytes_down};
   struct peri_balancer *balancer = call->service->balancer;
   call->placed = false;
+  call->ended_ns = now_ns;
   peri_load_end(call->set->loads[call->index], now_ns, outcome.latency_ns,
                 !failed);
   if (call->picked && balancer != NULL && balancer->done != NULL) {

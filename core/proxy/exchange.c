@@ -293,8 +293,8 @@ void peri_proxy_call_drop(struct peri_proxy_call *call, uint32_t h2_error) {
 
 void peri_proxy_call_end(struct peri_proxy_call *call, int status) {
   struct peri_proxy *proxy = call->proxy;
-  peri_proxy_count_call(proxy, call->service, status,
-                        peri_clock_mono_ns() - call->begun_ns);
+  uint64_t now_ns = call->ended_ns != 0 ? call->ended_ns : peri_clock_mono_ns();
+  peri_proxy_count_call(proxy, call->service, status, now_ns - call->begun_ns);
   if (proxy->inflight != NULL) {
     peri_metric_add(proxy->inflight, -1);
   }

@@ -52,6 +52,7 @@ struct peri_proxy_set {
 struct peri_proxy_service {
   struct peri_list link;            // proxy->services
   struct peri_proxy_service *next;  // of its bucket
+  struct peri_list provide_link;    // proxy->provided
   struct peri_proxy *proxy;
   uint64_t hash;
   uint32_t references;  // calls, and one of whatever keeps it
@@ -99,6 +100,7 @@ struct peri_proxy_call {
   uint64_t begun_ns;
   uint64_t attempt_ns;
   uint64_t headed_ns;    // when the response headers came
+  uint64_t ended_ns;     // when the latest attempt was over
   uint64_t deadline_ns;  // 0: none
   uint64_t alarm_ns;     // the deadline, or the end of the wait for a name
   size_t alarm_at;       // in the alarms, from 1; 0: not there
@@ -147,9 +149,9 @@ struct peri_proxy {
   struct peri_loads *loads;
   struct peri_list services;
   struct peri_proxy_service *buckets[PERI_PROXY_BUCKETS];
-  struct peri_proxy_service ***routes;   // by route, then target
-  struct peri_proxy_service **provided;  // by the configuration's provides
-  struct peri_balancer *spare;           // of the default policy, to be given
+  struct peri_proxy_service ***routes;  // by route, then target
+  struct peri_list provided;            // services, by provide_link
+  struct peri_balancer *spare;          // of the default policy, to be given
   struct peri_list calls;
   struct peri_list fresh;    // not yet begun: their body may be about to come
   struct peri_list waiting;  // for a name

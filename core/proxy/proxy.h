@@ -56,6 +56,12 @@ void peri_proxy_outbound(struct peri_proxy *proxy,
 void peri_proxy_inbound(struct peri_proxy *proxy,
                         struct peri_h2_stream *stream);
 
+/// The local application provides one more service, or (`address` empty) one
+/// less, beside those of the configuration; what is given here wins over them.
+/// @return 0, PERI_EINVAL (address), PERI_ENOMEM.
+int peri_proxy_provide(struct peri_proxy *proxy, struct peri_slice service,
+                       struct peri_slice address);
+
 /// Calls under way.
 size_t peri_proxy_calls(const struct peri_proxy *proxy);
 

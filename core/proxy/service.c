@@ -75,6 +75,7 @@ int peri_proxy_service_new(struct peri_proxy *proxy, struct peri_slice name,
   if (policy != NULL) {
     service->policy = *policy;
   }
+  peri_list_init(&service->provide_link);
   peri_list_push(&proxy->services, &service->link);
   *ret_service = service;
   return 0;
@@ -107,6 +108,7 @@ static void unlist(struct peri_proxy_service *service) {
 void peri_proxy_service_free(struct peri_proxy_service *service) {
   unlist(service);
   peri_list_remove(&service->link);
+  peri_list_remove(&service->provide_link);
   if (service->balancer != NULL) {
     service->balancer->free(service->balancer);
   }

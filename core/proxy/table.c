@@ -122,34 +122,14 @@ static int add_routes(struct peri_proxy *proxy, struct peri_problem *problem) {
 static int add_provided(struct peri_proxy *proxy,
                         struct peri_problem *problem) {
   const struct peri_config *config = proxy->options.config;
-  struct peri_slice nothing = {"", 0};
-  proxy->provided =
-      calloc(config->provide_count + 1, sizeof(struct peri_proxy_service *));
-  if (proxy->provided == NULL) {
-    return PERI_ENOMEM;
-  }
   for (size_t i = 0; i < config->provide_count; i++) {
     const struct peri_config_provide *provide = &config->provides[i];
-    struct peri_endpoint_init init = {
-        .address = peri_slice_of(provide->address), .weight = 1};
-    struct peri_proxy_service *service = NULL;
-    struct peri_peers *peers = NULL;
-    int rc =
-        peri_peers_new(provide->service, &init, 1, nothing, &peers, problem);
-    if (rc == 0) {
-      rc = peri_proxy_service_new(proxy, peri_slice_of(provide->service), NULL,
-                                  &service);
-    }
-    if (rc == 0) {
-      service->kept = true;
-      service->fixed = true;
-      service->inbound = true;
-      proxy->provided[i] = service;
-      rc = peri_proxy_service_take(service, peers);
-    }
-    peri_peers_unref(peers);
+    int rc = peri_proxy_provide(proxy, peri_slice_of(provide->service),
+                                peri_slice_of(provide->address));
     if (rc < 0) {
-      return rc;
+      return peri_problem_set(problem, rc, "provides: %s at %s: %s",
+                              provide->service, provide->address,
+                              peri_error_text(rc));
     }
   }
   return 0;
@@ -184,7 +164,6 @@ void peri_proxy_table_free(struct peri_proxy *proxy) {
     free(proxy->routes[i]);
   }
   free(proxy->routes);
-  free(proxy->provided);
   while (!peri_list_empty(&proxy->services)) {
     peri_proxy_service_free(PERI_CONTAINER_OF(proxy->services.next,
                                               struct peri_proxy_service, link));

@@ -127,20 +127,20 @@ describe("h2/client", function()
     rig.listen()
     rig.fetch("/echo")
     local held = {}
-    for i = 1, 8 do
+    for i = 1, 32 do
       held[i] = rig.open("/hold")
       assert.is_true(rig.until_true(function()
         return rig.ptr.requests == i + 1
       end))
     end
-    for i = 9, 12 do
+    for i = 33, 36 do
       held[i] = rig.open("/hold")
     end
     rig.step()
-    for i = 12, 1, -1 do
+    for i = 36, 1, -1 do
       C.peri_h2_stream_reset(held[i].stream, 8)
       rig.wait(held[i])
-      assert.equal(i > 8, held[i]["end"].unprocessed)
+      assert.equal(i > 32, held[i]["end"].unprocessed)
     end
     assert.equal(0, rig.fetch("/echo")["end"].code)
   end)

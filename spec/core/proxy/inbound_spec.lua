@@ -46,6 +46,38 @@ describe("proxy/inbound", function()
     assert.equal(1, first.requests)
   end)
 
+  it("takes what is provided later, and lets calls end when it goes", function()
+    start(1)
+    local address = ffi.string(second.address)
+    local function provide(service, at)
+      local code = C.peri_proxy_provide(
+        rig.ptr.proxy,
+        ffi.new("struct peri_slice", { service, #service }),
+        ffi.new("struct peri_slice", { at, #at })
+      )
+      return code
+    end
+    assert.equal(C.PERI_EINVAL, provide("stock", "nowhere"))
+    assert.equal(0, provide("stock", address))
+    rig.fetch("Echo", mark("stock"), "x", true)
+    assert.equal(1, second.requests)
+    assert.equal(0, provide("orders", address))
+    local call = rig.open("Echo", mark("orders"), false, true)
+    rig.write(call, "a")
+    assert.is_true(rig.until_true(function()
+      return call.body.len == 1
+    end))
+    assert.equal(0, provide("orders", ""))
+    assert.equal(0, provide("orders", ""))
+    assert.equal(12, (rig.status(rig.fetch("Echo", mark("orders"), "x", true))))
+    rig.write(call, "b")
+    rig.finish(call)
+    rig.wait(call)
+    assert.equal("ab", rig.text(call.body))
+    assert.equal(0, (rig.status(call)))
+    assert.equal(0, first.requests)
+  end)
+
   it("refuses and counts what is not provided", function()
     start(1)
     local status, message = rig.status(rig.fetch("Echo", mark("stock"), "x", true))
