@@ -124,3 +124,11 @@ for i, metadata in ipairs({ "null", '{"weight":7,"zone":"a"}', '{"weight":"7","x
   records[i] = put(0, value) .. put(1, value:gsub("10%.0%.0", "unix")) .. "\240\0\0" .. "\1\0\0" .. put(2, value) .. "\0\0\0"
 end
 write("fuzz_record", records)
+
+local fields = {}
+for i, message in ipairs({ "\10\3tom\18\2\8\42", "\18\10\8\150\1\18\5hello", "\29\1\0\0\0\33\2\0\0\0\0\0\0\0", "\8\255\255\255\255\255\255\255\255\255\1" }) do
+  for j, path in ipairs({ "1     ", "2.1   ", "2.2   ", "536870" }) do
+    fields[(i - 1) * 4 + j] = path .. "\0\0\0\0" .. string.char(#message) .. message
+  end
+end
+write("fuzz_field", fields)
