@@ -14,8 +14,9 @@
 #include "loop/loop.h"
 
 enum {
-  MOST_CONNS = 32,     // to one address
-  MOST_DOUBLINGS = 16  // of the back-off
+  MOST_CONNS = 32,      // to one address
+  MOST_DOUBLINGS = 16,  // of the back-off
+  UNTOLD_STREAMS = 100  // what every peer should allow (RFC 9113, 6.5.2)
 };
 
 static uint64_t now(const struct peri_h2_pool *pool) {
@@ -102,7 +103,7 @@ static bool has_room(struct peri_h2_conn *conn) {
          (conn->ready
               ? nghttp2_session_get_remote_settings(
                     conn->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
-              : NGHTTP2_INITIAL_MAX_CONCURRENT_STREAMS);
+              : UNTOLD_STREAMS);
 }
 
 static struct peri_h2_conn *least_loaded(struct peri_h2_origin *origin) {

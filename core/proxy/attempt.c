@@ -158,7 +158,7 @@ void peri_proxy_attempt(struct peri_proxy_call *call) {
 
 void peri_proxy_attempt_over(struct peri_proxy_call *call, int status,
                              bool failed) {
-  if (!call->placed) {
+  if (!call->placed || call->set == NULL) {
     return;
   }
   uint64_t now_ns = peri_clock_mono_ns();

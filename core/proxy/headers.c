@@ -94,9 +94,9 @@ static size_t copy(const struct peri_proxy_call *call,
   return used;
 }
 
-static int open(struct peri_proxy_call *call,
-                const struct peri_h2_stream_events *events,
-                const struct peri_h2_field *fields, size_t count) {
+static int begin(struct peri_proxy_call *call,
+                 const struct peri_h2_stream_events *events,
+                 const struct peri_h2_field *fields, size_t count) {
   return peri_h2_client_open_at(call->proxy->options.client,
                                 &call->set->addresses[call->index], fields,
                                 count, false, events, call, &call->endpoint);
@@ -109,7 +109,7 @@ int peri_proxy_headers_send(struct peri_proxy_call *call,
   bool sidecar =
       !call->inbound && peri_peers_at(call->set->peers, call->index)->sidecar;
   if (!sidecar && !call->head.marked && call->deadline_ns == 0) {
-    return open(call, events, fields, count);
+    return begin(call, events, fields, count);
   }
   char text[PERI_FRAMING_TIMEOUT_BYTES] = "";
   if (call->deadline_ns != 0) {
@@ -131,7 +131,7 @@ int peri_proxy_headers_send(struct peri_proxy_call *call,
     to[used++] =
         (struct peri_h2_field){{"perigee-service", 15}, call->service->name};
   }
-  int rc = open(call, events, to, used);
+  int rc = begin(call, events, to, used);
   if (to != some) {
     free(to);
   }

@@ -48,7 +48,7 @@ static int set_new(struct peri_loads *loads, struct peri_peers *peers,
     if (rc == 0) {
       rc = peri_loads_get(loads, address, &set->loads[i]);
     }
-    if (rc < 0) {
+    if (rc != 0) {
       peri_proxy_set_unref(set);
       return rc;
     }
@@ -201,7 +201,7 @@ int peri_proxy_service_take(struct peri_proxy_service *service,
       return 0;
     }
     int rc = set_new(service->proxy->loads, peers, &set);
-    if (rc < 0) {
+    if (rc != 0) {
       return rc;
     }
     if (service->balancer == NULL) {

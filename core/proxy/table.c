@@ -81,7 +81,7 @@ static int add_target(struct peri_proxy *proxy, const struct peri_route *route,
       target->service != NULL
           ? add_service(proxy, route, peri_slice_of(target->service), &service)
           : add_addresses(proxy, route, target, &service);
-  if (rc < 0) {
+  if (rc != 0) {
     return rc;
   }
   *ret_service = service;

@@ -56,6 +56,7 @@ describe("h2/client", function()
     rig.wait(call)
     assert.equal(C.PERI_ECONNECT, call["end"].code)
     assert.is_true(call["end"].unprocessed)
+    assert.is_false(call["end"].goaway)
     local held = rig.open("/echo", nil, server.address)
     assert.equal(0, held.closes)
     rig.step(0)
@@ -90,6 +91,7 @@ describe("h2/client", function()
     peer.send(frames.frame(frames.GOAWAY, 0, 0, "\0\0\0\1\0\0\0\0"))
     rig.wait(second)
     assert.is_true(second["end"].unprocessed)
+    assert.is_true(second["end"].goaway)
     assert.equal(C.PERI_EREFUSED, second["end"].code)
     assert.equal(0, first.closes)
     -- A GOAWAY'd connection gets no new stream.
@@ -99,6 +101,7 @@ describe("h2/client", function()
     rig.wait(first)
     assert.equal(C.PERI_ECLOSED, first["end"].code)
     assert.is_false(first["end"].unprocessed)
+    assert.is_false(first["end"].goaway)
     other.close()
     rig.wait(third)
     server.close()
@@ -120,6 +123,32 @@ describe("h2/client", function()
       C.peri_h2_stream_reset(held[i].stream, 8)
       rig.wait(held[i])
     end
+  end)
+
+  it("spreads what comes at once over connections before their SETTINGS", function()
+    start()
+    local server = mute()
+    for _ = 1, 250 do
+      rig.open("/echo", nil, server.address)
+    end
+    for _ = 1, 3 do
+      server.accept()
+    end
+    rig.step()
+    assert.equal(-1, C.rig_mute_accept(server.fd))
+    server.close()
+  end)
+
+  it("takes any number of resets from a server", function()
+    start({ client = { resets_per_s = 2 } })
+    rig.listen()
+    rig.ptr.reset_error = 7
+    for _ = 1, 10 do
+      local call = rig.fetch("/reset")
+      assert.equal(C.PERI_EREFUSED, call["end"].code)
+      assert.is_false(call["end"].goaway)
+    end
+    assert.equal(1, rig.ptr.accepted)
   end)
 
   it("cancels a request that waits for its turn", function()
