@@ -56,12 +56,14 @@ static int update_body(lua_State *L, void *ctx) {
     balancer->asked = asked;
   }
   struct peri_peers_handle *handle = peri_handle_push(L, job->peers);
-  handle->loads = job->loads;
   handle->now_ns = now_ns(balancer);
   lua_pushvalue(L, -1);
   int ref = luaL_ref(L, LUA_REGISTRYINDEX);
   balancer->handle = handle;
   balancer->handle_ref = ref;
+  if (peri_handle_hold(handle, job->loads) < 0) {
+    luaL_error(L, "out of memory");
+  }
   if (instance->update != LUA_NOREF) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, instance->update);
     lua_rawgeti(L, LUA_REGISTRYINDEX, instance->self);

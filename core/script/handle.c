@@ -2,7 +2,9 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdlib.h>
 
+#include "base/error.h"
 #include "base/hash.h"
 #include "model/load.h"
 #include "model/peers.h"
@@ -97,11 +99,34 @@ struct peri_peers_handle *peri_handle_push(struct lua_State *L,
   return handle;
 }
 
-void peri_handle_end(struct peri_peers_handle *handle) {
-  if (handle) {
-    peri_peers_unref(handle->peers);
-    handle->peers = NULL;
+int peri_handle_hold(struct peri_peers_handle *handle,
+                     struct peri_load *const *loads) {
+  size_t count = peri_peers_count(handle->peers);
+  struct peri_load **held = calloc(count + 1, sizeof(held[0]));
+
+  if (!held) {
+    return PERI_ENOMEM;
   }
+  for (size_t i = 0; i < count; i++) {
+    held[i] = loads[i];
+    held[i]->holders++;
+  }
+  handle->loads = held;
+  return 0;
+}
+
+void peri_handle_end(struct peri_peers_handle *handle) {
+  if (!handle || !handle->peers) {
+    return;
+  }
+  size_t count = handle->loads ? peri_peers_count(handle->peers) : 0;
+  for (size_t i = 0; i < count; i++) {
+    handle->loads[i]->holders--;
+  }
+  free(handle->loads);
+  handle->loads = NULL;
+  peri_peers_unref(handle->peers);
+  handle->peers = NULL;
 }
 
 bool peri_handle_endpoint(struct lua_State *L, int index,

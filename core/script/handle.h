@@ -9,7 +9,7 @@ struct peri_peers;
 /// The userdata behind a `peers` handle. `peers` is NULL after its end.
 struct peri_peers_handle {
   struct peri_peers *peers;
-  struct peri_load *const *loads;  // of a balancer's endpoints, else NULL
+  struct peri_load **loads;  // of a balancer's endpoints, else NULL
   const uint32_t *open;  // what a pick may choose from, ascending; NULL: all
   size_t open_count;
   uint64_t now_ns;  // for loads
@@ -26,6 +26,11 @@ size_t peri_handle_at(const struct peri_peers_handle *handle, size_t place);
 /// collected. Raises when out of memory.
 struct peri_peers_handle *peri_handle_push(struct lua_State *L,
                                            struct peri_peers *peers);
+
+/// Gives the handle's endpoints their loads (parallel to its peers), which it
+/// holds until its end. @return 0 or PERI_ENOMEM.
+int peri_handle_hold(struct peri_peers_handle *handle,
+                     struct peri_load *const *loads);
 
 /// Ends a handle: it and its endpoints raise from now on. NULL is fine.
 void peri_handle_end(struct peri_peers_handle *handle);

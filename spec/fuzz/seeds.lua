@@ -127,8 +127,8 @@ write("fuzz_record", records)
 
 local fields = {}
 for i, message in ipairs({ "\10\3tom\18\2\8\42", "\18\10\8\150\1\18\5hello", "\29\1\0\0\0\33\2\0\0\0\0\0\0\0", "\8\255\255\255\255\255\255\255\255\255\1" }) do
-  for j, path in ipairs({ "1     ", "2.1   ", "2.2   ", "536870" }) do
-    fields[(i - 1) * 4 + j] = path .. "\0\0\0\0" .. string.char(#message) .. message
+  for j, field in ipairs({ "1     ", "2.1   ", "2.2   ", "536870" }) do
+    fields[(i - 1) * 4 + j] = field .. "\0\0\0\0" .. string.char(#message) .. message
   end
 end
 write("fuzz_field", fields)

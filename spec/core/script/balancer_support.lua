@@ -57,7 +57,7 @@ end
 function Balancer:update(list)
   local peers = snapshot(list)
   local count = tonumber(C.peri_peers_count(peers))
-  local loads = ffi.new("struct peri_load *[?]", count + 1)
+  local loads, lent = ffi.new("struct peri_load *[?]", count + 1), ffi.new("struct peri_load *[?]", count + 1)
   self.addresses, self.index, self.open = {}, {}, nil
   for i = 1, count do
     local address = ffi.string(C.peri_peers_at(peers, i - 1).address)
@@ -65,7 +65,9 @@ function Balancer:update(list)
     self.addresses[i], self.index[address] = address, i - 1
     loads[i - 1] = self.known[address]
   end
-  local code = self.balancer.update(self.balancer, peers, loads)
+  ffi.copy(lent, loads, ffi.sizeof(loads))
+  local code = self.balancer.update(self.balancer, peers, lent)
+  ffi.fill(lent, ffi.sizeof(lent)) -- The array is not kept, the loads are.
   self.peers, self.loads, self.count = peers, loads, count
   return code
 end
