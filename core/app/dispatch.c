@@ -9,6 +9,7 @@
 #include "cache/cache.h"
 #include "h2/call.h"
 #include "h2/stream.h"
+#include "proxy/proxy.h"
 
 struct row {
   const char *path;
@@ -37,7 +38,7 @@ enum peri_dispatch_target peri_dispatch_choose(struct peri_slice path,
                                        : table[i].target;
     }
   }
-  return PERI_DISPATCH_NOBODY;
+  return PERI_DISPATCH_PROXY;
 }
 
 static void refuse(struct peri_h2_stream *stream, struct peri_slice path,
@@ -62,11 +63,26 @@ static void to_cache(struct peri_dispatch *dispatch,
   peri_call_accept(stream, dispatch->message_bytes, method, dispatch->cache);
 }
 
+static void to_proxy(struct peri_dispatch *dispatch,
+                     struct peri_h2_stream *stream, bool mesh) {
+  if (mesh) {
+    peri_proxy_inbound(dispatch->proxy, stream);
+  } else {
+    peri_proxy_outbound(dispatch->proxy, stream);
+  }
+}
+
 void peri_dispatch_request(struct peri_dispatch *dispatch,
                            struct peri_h2_stream *stream, bool mesh) {
   struct peri_slice path = {"", 0};
   uint32_t bytes = dispatch->message_bytes;
   peri_h2_stream_header(stream, ":path", &path);
+  // Between sidecars the cache's own calls name their service as well.
+  if (peri_proxy_is_addressed(stream) &&
+      !(mesh && peri_slice_starts(path, "/groupcachepb.GroupCache/"))) {
+    to_proxy(dispatch, stream, mesh);
+    return;
+  }
   switch (peri_dispatch_choose(path, mesh)) {
     case PERI_DISPATCH_CACHE:
       to_cache(dispatch, stream, path, mesh);
@@ -96,12 +112,9 @@ void peri_dispatch_request(struct peri_dispatch *dispatch,
     case PERI_DISPATCH_APP_ONLY:
       refuse(stream, path, "control calls are answered on the app listener");
       break;
-    case PERI_DISPATCH_NOBODY:
+    case PERI_DISPATCH_PROXY:
     default:
-      refuse(stream, path,
-             "no service here answers this path; there are "
-             "groupcachepb.GroupCache, grpc.health.v1.Health and "
-             "perigee.v1.Mesh");
+      to_proxy(dispatch, stream, mesh);
       break;
   }
 }

@@ -6,10 +6,11 @@ struct peri_cache_worker;
 struct peri_control;
 struct peri_h2_stream;
 struct peri_health;
+struct peri_proxy;
 
 /// Who answers a call.
 enum peri_dispatch_target {
-  PERI_DISPATCH_NOBODY = 0,  // there is no such service or method
+  PERI_DISPATCH_PROXY = 0,  // nobody here: it is for another service
   PERI_DISPATCH_CACHE = 1,
   PERI_DISPATCH_HEALTH_CHECK = 2,
   PERI_DISPATCH_HEALTH_WATCH = 3,
@@ -31,9 +32,11 @@ struct peri_dispatch {
   struct peri_cache_worker *cache;
   struct peri_health *health;
   struct peri_control *control;
+  struct peri_proxy *proxy;
   uint32_t message_bytes;
 };
 
-/// Hands a request stream over, or answers it with UNIMPLEMENTED and words.
+/// Hands a request stream over. A call of the application that names its
+/// service itself is forwarded whatever its path.
 void peri_dispatch_request(struct peri_dispatch *dispatch,
                            struct peri_h2_stream *stream, bool mesh);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "app/ask.h"
 #include "app/control.h"
 #include "app/dispatch.h"
 #include "app/folders.h"
@@ -20,6 +21,8 @@
 #include "loop/timer.h"
 #include "model/config.h"
 #include "model/snapshot.h"
+#include "proxy/proxy.h"
+#include "script/match.h"
 #include "script/script.h"
 
 enum { STACK_BYTES = 1 << 20, KEEP_MS = 3600000 };
@@ -43,6 +46,7 @@ struct peri_worker {
   struct peri_h2_client *client;
   struct peri_script *script;
   struct peri_cache_worker *cache;
+  struct peri_proxy *proxy;
   struct peri_health *health;
   struct peri_control control;
   struct peri_dispatch dispatch;
@@ -107,6 +111,26 @@ static void policy_failed(void *ctx, const char *text) {
   peri_log(PERI_LOG_WARN, "script", "%s", text);
 }
 
+static void want(void *ctx, struct peri_slice service) {
+  struct peri_worker *worker = ctx;
+  peri_ask_want(worker->options.ask, service);
+}
+
+static int load_proxy(struct peri_worker *worker,
+                      struct peri_problem *problem) {
+  struct peri_proxy_options proxy = {
+      .loop = worker->loop,
+      .config = worker->options.config,
+      .client = worker->client,
+      .host = peri_script_host(worker->script),
+      .metrics = worker->options.metrics,
+      .pattern = peri_script_match,
+      .want = want,
+      .ctx = worker,
+  };
+  return peri_proxy_new(&proxy, &worker->proxy, problem);
+}
+
 static int load_policies(struct peri_worker *worker,
                          struct peri_problem *problem) {
   struct peri_script_options script = {
@@ -129,7 +153,8 @@ static int load_policies(struct peri_worker *worker,
       .host = peri_script_host(worker->script),
       .message_bytes = worker->options.limits.message_bytes,
   };
-  return peri_cache_worker_new(&cache, &worker->cache, problem);
+  rc = peri_cache_worker_new(&cache, &worker->cache, problem);
+  return rc < 0 ? rc : load_proxy(worker, problem);
 }
 
 static int build(struct peri_worker *worker, struct peri_problem *problem) {
@@ -169,6 +194,7 @@ static int build(struct peri_worker *worker, struct peri_problem *problem) {
   worker->control.ask = worker->options.ask;
   worker->control.mailbox = worker->mailbox;
   worker->dispatch.cache = worker->cache;
+  worker->dispatch.proxy = worker->proxy;
   worker->dispatch.health = worker->health;
   worker->dispatch.control = &worker->control;
   worker->dispatch.message_bytes = worker->options.limits.message_bytes;
@@ -191,6 +217,8 @@ static void tear_down(struct peri_worker *worker) {
   if (worker->client != NULL) {
     peri_h2_client_free(worker->client);
   }
+  // The calls it carried have ended with the streams on both of their sides.
+  peri_proxy_free(worker->proxy);
   if (worker->script != NULL) {
     peri_script_free(worker->script);
   }
@@ -366,6 +394,7 @@ static void run_publish(struct peri_message *message) {
   worker->control.snapshot = parcel->snapshot;
   if (worker->cache != NULL) {
     peri_cache_worker_adopt(worker->cache, parcel->snapshot);
+    peri_proxy_adopt(worker->proxy, parcel->snapshot);
   }
   free(parcel);
 }

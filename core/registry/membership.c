@@ -8,6 +8,7 @@
 #include "etcd/session.h"
 #include "loop/timer.h"
 #include "model/config.h"
+#include "model/route.h"
 #include "registry/catalog.h"
 #include "registry/membership_private.h"
 #include "registry/provider.h"
@@ -82,6 +83,17 @@ static int open_session(struct peri_membership *membership,
   return peri_etcd_new(&options, &membership->etcd, ret_problem);
 }
 
+static int keep_targets(struct peri_catalog *catalog,
+                        const struct peri_route *route) {
+  int rc = 0;
+  for (size_t i = 0; rc == 0 && i < route->target_count; i++) {
+    if (route->targets[i].service != NULL) {
+      rc = peri_catalog_keep(catalog, peri_slice_of(route->targets[i].service));
+    }
+  }
+  return rc;
+}
+
 static int open_catalog(struct peri_membership *membership) {
   const struct peri_config *config = membership->config;
   uint64_t ttls_ms = (uint64_t)2 * MS_PER_S * config->etcd.ttl_s;
@@ -106,6 +118,9 @@ static int open_catalog(struct peri_membership *membership) {
   for (size_t i = 0; rc == 0 && i < config->provide_count; i++) {
     rc = peri_catalog_keep(membership->catalog,
                            peri_slice_of(config->provides[i].service));
+  }
+  for (size_t i = 0; rc == 0 && i < config->route_count; i++) {
+    rc = keep_targets(membership->catalog, &config->routes[i]);
   }
   return rc;
 }

@@ -5,7 +5,7 @@
 
 #include "script/vm.h"
 
-enum { STEPS_A_REPORT = 64 };
+enum { STEPS_A_REPORT = 64, REPORTS_WITHOUT_VM = 160 };
 
 static const char *match(struct peri_pattern *m, const char *s, const char *p);
 
@@ -33,7 +33,9 @@ static bool step(struct peri_pattern *m) {
     return true;
   }
   m->steps = 0;
-  if (m->vm && !peri_vm_spend(m->vm, STEPS_A_REPORT)) {
+  bool spent = m->vm != NULL ? !peri_vm_spend(m->vm, STEPS_A_REPORT)
+                             : ++m->reports == REPORTS_WITHOUT_VM;
+  if (spent) {
     m->exhausted = true;
     return false;
   }

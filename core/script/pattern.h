@@ -22,12 +22,13 @@ struct peri_capture {
 struct peri_pattern {
   struct peri_slice subject;
   struct peri_slice pattern;  // without a leading anchor
-  struct peri_vm *vm;         // whose budget is used; NULL: none
+  struct peri_vm *vm;         // whose budget is used; NULL: a fixed one
   struct peri_capture captures[PERI_PATTERN_CAPTURES];
   int count;          // of captures
   const char *error;  // static words when the pattern is malformed
   bool exhausted;     // the budget is used up: peri_vm_charge(L, 0) raises
   uint32_t steps;
+  uint32_t reports;
   int depth;
 };
 

@@ -24,12 +24,12 @@ describe("dispatch", function()
     end
   end)
 
-  it("takes nothing else", function()
+  it("leaves everything else to the proxy", function()
     for _, path in ipairs({
       "", "/", "/groupcachepb.GroupCache", "/groupcachepb.GroupCacheX/Get", "/perigee.v1.Mesh/Peers/", "/perigee.v1.Mesh/",
       "/Perigee.v1.Mesh/Peers", "/grpc.health.v1.Health/Check\0", "*",
     }) do
-      assert.equal(tonumber(C.PERI_DISPATCH_NOBODY), choose(path), path)
+      assert.equal(tonumber(C.PERI_DISPATCH_PROXY), choose(path), path)
     end
   end)
 end)
