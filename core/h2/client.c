@@ -104,7 +104,7 @@ int peri_h2_client_new(const struct peri_h2_client_options *options,
   return 0;
 }
 
-static int fail_later(struct peri_h2_client *client,
+static int fail_later(struct peri_h2_client *client, int cause,
                       const struct peri_h2_stream_events *events, void *ctx,
                       struct peri_h2_stream **ret_stream) {
   struct peri_h2_stream *stream = peri_h2_stream_new(client->hub, NULL, 0);
@@ -113,6 +113,7 @@ static int fail_later(struct peri_h2_client *client,
   }
   peri_h2_stream_listen(stream, events, ctx);
   stream->unprocessed = true;
+  stream->cause = cause;
   peri_list_push(&client->failed, &stream->work);
   peri_turn_request(&client->turn);
   *ret_stream = stream;
@@ -141,9 +142,10 @@ int peri_h2_client_open_at(struct peri_h2_client *client,
   }
   for (int i = 0; i < ATTEMPTS; i++) {
     struct peri_h2_conn *conn = NULL;
-    int rc = peri_h2_pool_pick(&client->pool, address, &conn);
+    int cause = 0;
+    int rc = peri_h2_pool_pick(&client->pool, address, &conn, &cause);
     if (rc == PERI_ECONNECT) {
-      return fail_later(client, events, ctx, ret_stream);
+      return fail_later(client, cause, events, ctx, ret_stream);
     }
     struct peri_h2_stream *stream =
         rc == 0 ? peri_h2_stream_new(client->hub, conn, 0) : NULL;

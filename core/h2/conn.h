@@ -47,7 +47,8 @@ struct peri_h2_conn {
   uint32_t stream_count;
   enum peri_conn_phase phase;
   enum peri_conn_drain drain;
-  int code;  // why it died
+  int code;   // why it died
+  int cause;  // client: what connecting failed with
   uint32_t goaway_error;
   bool wired;    // its adoption or connection worked
   bool ready;    // the peer's SETTINGS came

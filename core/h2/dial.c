@@ -21,7 +21,8 @@ static void try_next(struct peri_h2_dial *dial) {
   struct peri_wire_setup wiring = peri_h2_conn_wiring(conn);
   while (dial->next < dial->found.count) {
     const struct peri_address *address = &dial->found.addresses[dial->next++];
-    if (peri_wire_connect(&wiring, address, &conn->wire) == 0) {
+    conn->cause = peri_wire_connect(&wiring, address, &conn->wire);
+    if (conn->cause == 0) {
       return;
     }
   }
@@ -37,6 +38,7 @@ static void resolved(void *ctx, int code, const struct peri_resolved *found) {
   if (code == 0) {
     dial->found = *found;
   }
+  dial->conn->cause = code;
   try_next(dial);
   peri_h2_hub_leave(hub);
 }
@@ -77,6 +79,7 @@ void peri_h2_dial_tell(struct peri_h2_dial *dial, int code) {
   struct peri_h2_conn *conn = dial->conn;
   struct peri_wire *wire = conn->wire;
   if (code < 0) {
+    conn->cause = code;
     conn->wire = NULL;
     peri_wire_close(wire);
     try_next(dial);

@@ -141,7 +141,7 @@ static int begin(struct peri_h2_pool *pool, struct peri_h2_origin *origin,
 
 int peri_h2_pool_pick(struct peri_h2_pool *pool,
                       const struct peri_address *address,
-                      struct peri_h2_conn **ret_conn) {
+                      struct peri_h2_conn **ret_conn, int *ret_cause) {
   struct peri_h2_origin *origin = obtain(pool, address);
   if (origin == NULL) {
     return PERI_ENOMEM;
@@ -149,6 +149,7 @@ int peri_h2_pool_pick(struct peri_h2_pool *pool,
   struct peri_h2_conn *best = least_loaded(origin);
   bool held_back = origin->retry_ns > now(pool);
   if (best == NULL && held_back) {
+    *ret_cause = origin->cause;
     return PERI_ECONNECT;
   }
   if (best == NULL ||
@@ -211,6 +212,7 @@ void peri_h2_pool_forget(struct peri_h2_pool *pool, struct peri_h2_conn *conn) {
     origin->retry_ns = 0;
   } else if (!conn->retired) {
     origin->failures++;
+    origin->cause = conn->cause;
     origin->retry_ns = now(pool) + backoff_ns(pool, origin->failures);
   }
 }
@@ -226,6 +228,7 @@ void peri_h2_pool_tick(struct peri_h2_pool *pool) {
     at = at->next;
     if (conn->phase == PERI_CONN_OPENING &&
         now_ns - conn->opened_ns >= limit_ns) {
+      conn->cause = PERI_ETIMEOUT;
       peri_h2_conn_kill(conn, PERI_ECONNECT);
     }
   }

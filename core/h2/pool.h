@@ -17,6 +17,7 @@ struct peri_h2_origin {
   uint32_t conn_count;
   uint32_t failures;  // attempts that failed since the last success
   uint64_t retry_ns;  // no attempt before; 0 when none is held back
+  int cause;          // what the latest attempt failed with
 };
 
 struct peri_h2_pool_setup {
@@ -39,10 +40,11 @@ void peri_h2_pool_init(struct peri_h2_pool *pool,
                        const struct peri_h2_pool_setup *setup);
 
 /// The connection that a new stream to `address` goes to, made if needed.
-/// @return 0, PERI_ECONNECT (in back-off) or PERI_ENOMEM.
+/// @return 0, PERI_ECONNECT (in back-off; `ret_cause` says since what) or
+/// PERI_ENOMEM.
 int peri_h2_pool_pick(struct peri_h2_pool *pool,
                       const struct peri_address *address,
-                      struct peri_h2_conn **ret_conn);
+                      struct peri_h2_conn **ret_conn, int *ret_cause);
 
 /// Lets the connections to an address end with their streams.
 void peri_h2_pool_retire(struct peri_h2_pool *pool,

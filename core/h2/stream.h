@@ -16,6 +16,7 @@ struct peri_h2_field {
 /// How a stream ended.
 struct peri_h2_end {
   int code;           // 0 when both sides ended regularly; else a PERI code
+  int cause;          // of PERI_ECONNECT: what connecting failed with, or 0
   uint32_t h2_error;  // the RST_STREAM or GOAWAY code, or 0
   bool unprocessed;   // client: the peer surely never handed it to its
                       // application

@@ -62,6 +62,7 @@ void peri_h2_stream_end(struct peri_h2_stream *stream, int code,
   stream->closed = true;
   stream->h2_error = h2_error;
   stream->code = code != 0 ? code : code_of(stream);
+  stream->cause = conn->cause;
   stream->unprocessed = stream->hub->setup.client &&
                         (!stream->sent || h2_error == NGHTTP2_REFUSED_STREAM);
   stream->turned_away = stream->unprocessed && conn->ready &&
@@ -78,6 +79,7 @@ void peri_h2_stream_end(struct peri_h2_stream *stream, int code,
 
 void peri_h2_stream_bury(struct peri_h2_stream *stream) {
   struct peri_h2_end end = {.code = stream->code,
+                            .cause = stream->cause,
                             .h2_error = stream->h2_error,
                             .unprocessed = stream->unprocessed,
                             .goaway = stream->turned_away};

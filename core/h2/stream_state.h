@@ -27,6 +27,7 @@ struct peri_h2_stream {
   int32_t id;
   uint32_t h2_error;
   int code;           // of the end, when not told by h2_error
+  int cause;          // of the end, when connecting failed
   size_t unconsumed;  // delivered, window not yet reopened
   size_t spared;      // of these: the connection's window is reopened
   size_t tail_count;  // our trailers

@@ -193,6 +193,9 @@ static void describe(struct peri_proxy_call *call,
     (void)peri_problem_set(&call->last, code,
                            "%s reset the stream with HTTP/2 error %u",
                            address_of(call), (unsigned)end->h2_error);
+  } else if (end->cause != 0 && code == PERI_ECONNECT) {
+    (void)peri_problem_set(&call->last, code, "%s: %s: %s", address_of(call),
+                           peri_error_text(code), peri_error_text(end->cause));
   } else {
     (void)peri_problem_set(&call->last, code, "%s: %s", address_of(call),
                            peri_error_text(code));

@@ -98,7 +98,7 @@ describe("proxy/inbound", function()
     assert.equal(14, (rig.status(call)))
     local status, message = rig.status(rig.fetch("Echo", mark("orders"), "x", true))
     assert.equal(14, status)
-    assert.equal("orders: " .. ffi.string(first.address) .. ": could not connect", message)
+    assert.equal("orders: " .. ffi.string(first.address) .. ": could not connect: Connection refused", message)
   end)
 
   it("keeps the deadline", function()
