@@ -55,6 +55,7 @@ struct peri_h2_conn {
   bool retired;  // takes no new streams, ends with the last one
   bool pinging;  // our keepalive PING is not answered yet
   bool paused;   // reading is paused
+  bool heard;    // HEADERS or DATA have come since our last PING
   bool spoke;    // HEADERS or DATA have left since the peer's last PING
   struct peri_h2_rates rates;
   uint64_t opened_ns;

@@ -4,7 +4,7 @@
 #include "h2/conn.h"
 #include "loop/loop.h"
 
-enum { LINGER_MS = 1000 };
+enum { LINGER_MS = 1000, SILENCE_MS = 310000 };
 
 static const uint64_t second_ns = 1000000000;
 
@@ -103,10 +103,14 @@ static void keep_alive(struct peri_h2_conn *conn, uint64_t now_ns) {
     }
     return;
   }
-  // gRPC servers turn away clients that ping without a call.
-  bool wanted = !conn->hub->setup.client || conn->stream_count > 0;
+  // gRPC servers turn away clients that ping without a call, or again within
+  // five minutes in which they themselves had nothing to say.
+  bool wanted = !conn->hub->setup.client ||
+                (conn->stream_count > 0 &&
+                 (conn->heard || over(conn->pinged_ns, now_ns, SILENCE_MS)));
   if (wanted && over(conn->received_ns, now_ns, limits->keepalive_ms)) {
     conn->pinging = true;
+    conn->heard = false;
     conn->pinged_ns = now_ns;
     (void)nghttp2_submit_ping(conn->session, NGHTTP2_FLAG_NONE, NULL);
     peri_h2_conn_stir(conn);

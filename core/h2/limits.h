@@ -19,7 +19,7 @@ struct peri_h2_limits {
       settings_per_s;  // SETTINGS frames; 32, then GOAWAY ENHANCE_YOUR_CALM
   uint32_t
       pings_per_s;  // PING frames that no HEADERS or DATA of ours preceded; 32
-  uint32_t resets_per_s;  // streams the peer resets (rapid reset,
+  uint32_t resets_per_s;  // streams the peer resets within 50 ms (rapid reset,
                           // CVE-2023-44487); 200
   uint32_t handshake_ms;  // for preface and SETTINGS (half-open peers); 10 s
   uint32_t idle_ms;       // without any stream; 5 min, 0 for ever

@@ -8,7 +8,7 @@
 #include "h2/stream_state.h"
 #include "loop/loop.h"
 
-enum { CONTINUE_DIGIT = '1' };
+enum { CONTINUE_DIGIT = '1', RAPID_NS = 50000000 };
 
 // What the application may still be told about a stream.
 static const struct peri_h2_stream_events *listener(
@@ -168,6 +168,16 @@ static void ping_came(struct peri_h2_conn *conn, const nghttp2_frame *frame) {
   }
 }
 
+// A flood resets at once what it has opened. What ran for a while took one of
+// the streams that may run together, which is limit enough: deadlines of many
+// calls may pass in one second. A server only resets what we began.
+static bool is_rapid(struct peri_h2_conn *conn, int32_t id) {
+  const struct peri_h2_stream *stream = peri_h2_session_find(conn, id);
+  uint64_t now_ns = peri_loop_now_ns(conn->hub->setup.loop);
+  return !conn->hub->setup.client &&
+         (stream == NULL || now_ns - stream->begun_ns < RAPID_NS);
+}
+
 static int frame_came(nghttp2_session *session, const nghttp2_frame *frame,
                       void *user_data) {
   struct peri_h2_conn *conn = user_data;
@@ -175,9 +185,11 @@ static int frame_came(nghttp2_session *session, const nghttp2_frame *frame,
   (void)session;
   switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
+      conn->heard = true;
       header_block_came(conn, frame);
       break;
     case NGHTTP2_DATA:
+      conn->heard = true;
       if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
         stream = peri_h2_session_find(conn, frame->hd.stream_id);
         if (stream != NULL && !stream->closed) {
@@ -195,8 +207,7 @@ static int frame_came(nghttp2_session *session, const nghttp2_frame *frame,
       ping_came(conn, frame);
       break;
     case NGHTTP2_RST_STREAM:
-      // A server resets what it has answered early: that is no flood.
-      if (!conn->hub->setup.client) {
+      if (is_rapid(conn, frame->hd.stream_id)) {
         (void)peri_h2_conn_allow(conn, PERI_FLOOD_RESET);
       }
       break;

@@ -23,6 +23,7 @@ struct peri_h2_stream *peri_h2_stream_new(struct peri_h2_hub *hub,
   stream->hub = hub;
   stream->conn = conn;
   stream->id = id;
+  stream->begun_ns = peri_loop_now_ns(hub->setup.loop);
   peri_h2_fields_init(&stream->head, stream->head_fields, stream->head_bufs,
                       PERI_STREAM_HEAD_FIELDS);
   peri_h2_fields_init(&stream->trailers, stream->trailer_fields,

@@ -24,6 +24,7 @@ struct peri_h2_stream {
   struct peri_h2_hub *hub;
   const struct peri_h2_stream_events *events;
   void *ctx;
+  uint64_t begun_ns;
   int32_t id;
   uint32_t h2_error;
   int code;           // of the end, when not told by h2_error

@@ -139,6 +139,44 @@ describe("h2/client", function()
     server.close()
   end)
 
+  it("pings a server that is quiet once, until it has said something", function()
+    start({ client = { keepalive_ms = 40, keepalive_timeout_ms = 2000 } })
+    local server = mute()
+    local call = rig.open("/hold", nil, server.address)
+    local peer = server.accept()
+    peer.send(frames.frame(frames.SETTINGS, 0, 0, ""))
+    local function pings()
+      local count = 0
+      peer.receive()
+      for _, frame in ipairs(frames.parse(peer.got:sub(#frames.preface + 1))) do
+        if frame.kind == frames.PING then
+          count = count + 1
+          if count > (peer.answered or 0) then
+            peer.answered = count
+            peer.send(frames.frame(frames.PING, frames.ACK, 0, frame.payload))
+          end
+        end
+      end
+      return count
+    end
+    assert.is_true(rig.until_true(function()
+      return pings() == 1
+    end))
+    local until_ns = C.peri_loop_now_ns(rig.ptr.loop) + 300000000
+    rig.until_true(function()
+      pings()
+      return C.peri_loop_now_ns(rig.ptr.loop) > until_ns
+    end)
+    assert.equal(1, pings())
+    peer.send(frames.frame(frames.HEADERS, frames.END_HEADERS, 1, frames.block({ { ":status", "200" } })))
+    assert.is_true(rig.until_true(function()
+      return pings() == 2
+    end))
+    C.peri_h2_stream_reset(call.stream, 8)
+    rig.wait(call)
+    server.close()
+  end)
+
   it("takes any number of resets from a server", function()
     start({ client = { resets_per_s = 2 } })
     rig.listen()

@@ -51,6 +51,26 @@ describe("h2/conn_limits", function()
     assert.equal(rig.ptr.requests, rig.ptr.closes)
   end)
 
+  it("lets a peer reset what ran for a while", function()
+    start({ resets_per_s = 5 })
+    for i = 1, 20 do
+      peer.request(2 * i - 1, "/hold", nil, true)
+    end
+    local until_ns = C.peri_loop_now_ns(rig.ptr.loop) + 120000000
+    rig.until_true(function()
+      return rig.ptr.requests == 20 and C.peri_loop_now_ns(rig.ptr.loop) > until_ns
+    end)
+    for i = 1, 20 do
+      peer.send(frames.frame(frames.RST_STREAM, 0, 2 * i - 1, "\0\0\0\8"))
+    end
+    assert.is_true(rig.until_true(function()
+      return rig.ptr.closes == 20
+    end))
+    peer.request(41, "/early")
+    assert.is_true(peer.wait(frames.HEADERS, 41) ~= nil)
+    assert.is_nil(frames.seen(peer.got, frames.GOAWAY))
+  end)
+
   it("ends resets that the peer makes us send", function()
     start({ resets_per_s = 5 })
     for i = 1, 6 do
