@@ -105,8 +105,7 @@ static int begin(struct peri_proxy_call *call) {
   peri_load_begin(load);
   call->placed = true;
   call->attempts++;
-  call->attempt_ns =
-      call->attempts == 1 ? call->begun_ns : peri_clock_mono_ns();
+  call->attempt_ns = peri_proxy_now(call->proxy);
   rc = peri_proxy_headers_send(call, &peri_proxy_endpoint_events);
   if (rc == 0) {
     replay(call);
@@ -161,7 +160,7 @@ void peri_proxy_attempt_over(struct peri_proxy_call *call, int status,
   if (!call->placed || call->set == NULL) {
     return;
   }
-  uint64_t now_ns = peri_clock_mono_ns();
+  uint64_t now_ns = peri_proxy_now(call->proxy);
   uint64_t until_ns = call->headed_ns != 0 ? call->headed_ns : now_ns;
   struct peri_outcome outcome = {
       .status = status < 0 ? PERI_STATUS_UNKNOWN : status,

@@ -33,6 +33,14 @@ static void start(struct peri_proxy_call *call) {
   }
 }
 
+uint64_t peri_proxy_now(struct peri_proxy *proxy) {
+  if (proxy->now_ns == 0) {
+    proxy->now_ns = peri_clock_mono_ns();
+    peri_turn_request(&proxy->turn);
+  }
+  return proxy->now_ns;
+}
+
 void peri_proxy_take_turn(struct peri_turn *turn) {
   struct peri_proxy *proxy = PERI_CONTAINER_OF(turn, struct peri_proxy, turn);
   while (!peri_list_empty(&proxy->fresh)) {
@@ -41,6 +49,7 @@ void peri_proxy_take_turn(struct peri_turn *turn) {
     call->fresh = false;
     start(call);
   }
+  proxy->now_ns = 0;
 }
 
 static bool start_if_fresh(struct peri_proxy_call *call) {
@@ -138,7 +147,7 @@ static void endpoint_headers(void *ctx, struct peri_h2_stream *stream,
   struct peri_proxy_call *call = ctx;
   const struct peri_h2_field *fields = NULL;
   size_t count = peri_h2_stream_fields(stream, &fields);
-  call->headed_ns = peri_clock_mono_ns();
+  call->headed_ns = peri_proxy_now(call->proxy);
   int rc = peri_h2_stream_respond(call->caller, fields, count, end);
   if (rc == PERI_ENOMEM) {
     give_up(call);
@@ -254,7 +263,7 @@ struct peri_proxy_call *peri_proxy_call_new(
   call->head = *head;
   call->tried = call->tried_room;
   call->tried_capacity = ROOM_TRIED;
-  call->begun_ns = peri_clock_mono_ns();
+  call->begun_ns = peri_proxy_now(proxy);
   call->deadline_ns =
       head->timeout.ptr != NULL ? call->begun_ns + timeout_ns : 0;
   (void)peri_route_split(head->path, &call->grpc_service, &call->grpc_method);
@@ -293,7 +302,8 @@ void peri_proxy_call_drop(struct peri_proxy_call *call, uint32_t h2_error) {
 
 void peri_proxy_call_end(struct peri_proxy_call *call, int status) {
   struct peri_proxy *proxy = call->proxy;
-  uint64_t now_ns = call->ended_ns != 0 ? call->ended_ns : peri_clock_mono_ns();
+  uint64_t now_ns =
+      call->ended_ns != 0 ? call->ended_ns : peri_proxy_now(proxy);
   peri_proxy_count_call(proxy, call->service, status, now_ns - call->begun_ns);
   if (proxy->inflight != NULL) {
     peri_metric_add(proxy->inflight, -1);

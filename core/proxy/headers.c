@@ -1,7 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/slice.h"
 #include "h2/client.h"
@@ -113,7 +112,7 @@ int peri_proxy_headers_send(struct peri_proxy_call *call,
   }
   char text[PERI_FRAMING_TIMEOUT_BYTES] = "";
   if (call->deadline_ns != 0) {
-    uint64_t now_ns = peri_clock_mono_ns();
+    uint64_t now_ns = peri_proxy_now(call->proxy);
     peri_framing_timeout_format(
         call->deadline_ns > now_ns ? call->deadline_ns - now_ns : 1, text);
   }

@@ -158,7 +158,8 @@ struct peri_proxy {
   struct peri_list free_calls;
   size_t call_count;
   size_t free_count;
-  struct peri_turn turn;  // begins the fresh ones
+  struct peri_turn turn;  // begins the fresh ones, and forgets the time
+  uint64_t now_ns;  // of this iteration, once it was asked for; 0: not yet
   struct peri_proxy_alarms alarms;
   struct peri_proxy_absent absent[PERI_PROXY_ABSENT];
   uint32_t *open;  // of the choice being made: endpoints not yet tried
@@ -246,6 +247,9 @@ void peri_proxy_find_late(struct peri_proxy_call *call);
 
 // exchange.c
 
+/// The time, read once in an iteration of the loop: what came together began
+/// together.
+uint64_t peri_proxy_now(struct peri_proxy *proxy);
 /// Takes a stream over. NULL: out of memory, and it is answered.
 struct peri_proxy_call *peri_proxy_call_new(struct peri_proxy *proxy,
                                             struct peri_h2_stream *stream,
