@@ -1,45 +1,15 @@
 --- Local hits over the wire: the sidecar beside a bare nghttp2+libuv echo of the same
 --- bytes and Go's groupcache, interleaved in one run. Run through spec/bench/run.
-local lfs = require("lfs")
 local proc = require("spec.support.proc")
 local frames = require("spec.support.frames")
+local measure = require("spec.bench.measure")
+local start_pinned, cpu, memory, median = measure.start_pinned, measure.cpu, measure.memory, measure.median
 
 local size = tonumber(os.getenv("PERI_BENCH_BYTES") or "1024")
 local rounds = tonumber(os.getenv("PERI_BENCH_ROUNDS") or "5")
 local shapes = { { 1, 1, 20000 }, { 4, 4, 200000 }, { 8, 16, 400000 } }
 
 local folder = proc.folder()
-
---- Starts a program on the one processor that server and load share here, since
---- where the kernel happens to put them decides more about CPU time than what they do.
-local function start_pinned(path, args)
-  return proc.start("/usr/bin/taskset", { "-c", "0", path, unpack(args) })
-end
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
---- CPU seconds that a process has used, to the nanosecond: the sum over its threads.
-local function cpu(pid)
-  local tasks = "/proc/" .. pid .. "/task"
-  local sum = 0
-  for task in lfs.dir(tasks) do
-    if task:match("^%d+$") then
-      sum = sum + tonumber(read(tasks .. "/" .. task .. "/schedstat"):match("^(%d+)"))
-    end
-  end
-  return sum / 1e9
-end
-
---- Resident memory in MB: all of it, and the anonymous part.
-local function memory(pid)
-  local text = read("/proc/" .. pid .. "/status")
-  return tonumber(text:match("VmRSS:%s+(%d+)")) / 1024, tonumber(text:match("RssAnon:%s+(%d+)")) / 1024
-end
 
 local function start_perigee(workers)
   local file = folder .. "/perigee.lua"
@@ -82,11 +52,6 @@ local function load(server, conns, streams, requests)
   local done, succeeded = run.out:match("(%d+) done, (%d+) succeeded")
   assert(done and tonumber(succeeded) == requests, run.out .. run.err)
   return tonumber(run.out:match("([%d.]+) req/s")), used * 1e6 / requests
-end
-
-local function median(list)
-  table.sort(list)
-  return list[math.ceil(#list / 2)]
 end
 
 local servers = {}
