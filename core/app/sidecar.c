@@ -242,6 +242,21 @@ void peri_sidecar_on_publish(void *ctx, struct peri_snapshot *snapshot) {
   }
 }
 
+void peri_sidecar_on_provided(void *ctx, struct peri_slice service,
+                              struct peri_slice address) {
+  struct peri_sidecar *car = ctx;
+  if (car->state == PERI_SIDECAR_STOPPING) {
+    return;
+  }
+  for (size_t i = 0; i < car->count; i++) {
+    int rc = peri_worker_provide(car->workers[i], service, address);
+    if (rc < 0) {
+      peri_log(PERI_LOG_ERROR, "app", "a worker does not hear of %.*s: %s",
+               (int)service.len, service.ptr, peri_error_text(rc));
+    }
+  }
+}
+
 static void tear_down(struct peri_sidecar *car) {
   for (int side = 0; side < PERI_SIDE_COUNT; side++) {
     peri_acceptor_free(car->acceptors[side]);

@@ -88,3 +88,5 @@ void peri_sidecar_on_child(void *ctx);
 /// Begins to end: readiness off, out of the registry, and so on.
 void peri_sidecar_leave(struct peri_sidecar *car);
 void peri_sidecar_on_publish(void *ctx, struct peri_snapshot *snapshot);
+void peri_sidecar_on_provided(void *ctx, struct peri_slice service,
+                              struct peri_slice address);

@@ -209,6 +209,7 @@ static int start_registry(struct peri_sidecar *car, const char *file) {
       .mailbox = car->mailbox,
       .metrics = car->metrics,
       .publish = peri_sidecar_on_publish,
+      .provided = peri_sidecar_on_provided,
       .ctx = car,
   };
   int rc = peri_registry_new(&registry, &car->registry, &problem);

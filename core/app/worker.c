@@ -13,6 +13,7 @@
 #include "app/health.h"
 #include "base/container.h"
 #include "base/log.h"
+#include "base/slice.h"
 #include "cache/cache.h"
 #include "h2/client.h"
 #include "h2/server.h"
@@ -381,6 +382,56 @@ int peri_worker_adopt(struct peri_worker *worker, enum peri_side side, int fd) {
   int rc = post(worker, parcel);
   if (rc < 0) {
     on_conn_closed(door);
+  }
+  return rc;
+}
+
+/// A service that the application provides, on its way to a worker.
+struct provision {
+  struct peri_message message;
+  struct peri_worker *worker;
+  char *service;
+  char *address;
+};
+
+static void discard(struct provision *provision) {
+  free(provision->service);
+  free(provision->address);
+  free(provision);
+}
+
+static void run_provide(struct peri_message *message) {
+  struct provision *provision =
+      PERI_CONTAINER_OF(message, struct provision, message);
+  struct peri_worker *worker = provision->worker;
+  int rc = worker->proxy != NULL
+               ? peri_proxy_provide(worker->proxy,
+                                    peri_slice_of(provision->service),
+                                    peri_slice_of(provision->address))
+               : 0;
+  if (rc < 0) {
+    peri_log(PERI_LOG_ERROR, "app", "calls for %s are not taken: %s",
+             provision->service, peri_error_text(rc));
+  }
+  discard(provision);
+}
+
+int peri_worker_provide(struct peri_worker *worker, struct peri_slice service,
+                        struct peri_slice address) {
+  struct provision *provision = calloc(1, sizeof(*provision));
+  if (provision == NULL) {
+    return PERI_ENOMEM;
+  }
+  provision->message.run = run_provide;
+  provision->worker = worker;
+  provision->service = peri_slice_dup(service);
+  provision->address = peri_slice_dup(address);
+  int rc = PERI_ENOMEM;
+  if (provision->service != NULL && provision->address != NULL) {
+    rc = peri_mailbox_post(worker->mailbox, &provision->message);
+  }
+  if (rc < 0) {
+    discard(provision);
   }
   return rc;
 }

@@ -57,6 +57,11 @@ int peri_worker_adopt(struct peri_worker *worker, enum peri_side side, int fd);
 int peri_worker_publish(struct peri_worker *worker,
                         struct peri_snapshot *snapshot);
 
+/// Tells it that the local application at `address` provides a service, or
+/// (empty) does no more. @return 0, PERI_ENOMEM or PERI_ECLOSED.
+int peri_worker_provide(struct peri_worker *worker, struct peri_slice service,
+                        struct peri_slice address);
+
 /// Asks it to take no more connections of one side and to finish what they
 /// have begun. Once only for each side.
 void peri_worker_drain(struct peri_worker *worker, enum peri_side side);

@@ -62,6 +62,14 @@ static void on_changed(void *ctx, struct peri_listing *listing) {
   }
 }
 
+static void on_provided(void *ctx, struct peri_slice service,
+                        struct peri_slice address) {
+  struct peri_membership *membership = ctx;
+  if (membership->options.provided != NULL) {
+    membership->options.provided(membership->options.ctx, service, address);
+  }
+}
+
 static int open_session(struct peri_membership *membership,
                         struct peri_problem *ret_problem) {
   const struct peri_config_etcd *etcd = &membership->config->etcd;
@@ -238,6 +246,8 @@ void peri_membership_enter(struct peri_membership *membership) {
       .registrar = membership->registrar,
       .catalog = membership->catalog,
       .self_address = peri_slice_of(membership->self),
+      .provided = on_provided,
+      .ctx = membership,
   };
   if (membership->provider != NULL || membership->stopping ||
       membership->self[0] == '\0') {

@@ -43,6 +43,17 @@ void peri_provided_settle(struct peri_provided *provided) {
   }
 }
 
+void peri_provided_tell(const struct peri_provided *provided, bool there) {
+  const struct peri_provider *provider = provided->provider;
+  // A sidecar is nobody's application; what is closing needs no calls.
+  if (provider->options.provided != NULL &&
+      provided->source != PERI_PROVIDED_SELF && provider->closed == NULL) {
+    provider->options.provided(provider->options.ctx,
+                               peri_slice_of(provided->service),
+                               peri_slice_of(there ? provided->probed : NULL));
+  }
+}
+
 static void on_limit(void *ctx) {
   struct peri_provided *provided = ctx;
   char words[400];
@@ -93,6 +104,7 @@ static int check_health(struct peri_provided *provided,
 
 void peri_provided_free(struct peri_provided *provided) {
   struct peri_provider *provider = provided->provider;
+  peri_provided_tell(provided, false);
   answer(provided, PERI_ECANCELED, "replaced, deregistered or stopping");
   peri_catalog_release(provider->options.catalog,
                        peri_slice_of(provided->service));
@@ -184,6 +196,7 @@ static int apply(struct peri_provided *provided,
     free(provided->probed);
     provided->probed = probed;
     provided->health = init->health;
+    peri_provided_tell(provided, true);
     rc = check_health(provided, ret_problem);
   }
   return rc;

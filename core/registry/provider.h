@@ -22,6 +22,10 @@ struct peri_provider_options {
   struct peri_registrar *registrar;
   struct peri_catalog *catalog;    // sees what is provided
   struct peri_slice self_address;  // under which everything is registered
+  /// As in registry.h; may be NULL.
+  void (*provided)(void *ctx, struct peri_slice service,
+                   struct peri_slice address);
+  void *ctx;
 };
 
 /// @return 0 or PERI_ENOMEM.

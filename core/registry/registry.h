@@ -24,6 +24,10 @@ struct peri_registry_options {
   /// peri_registry_new(). Kind "etcd": later, on the loop; the first one when
   /// every service of the configuration was read once.
   void (*publish)(void *ctx, struct peri_snapshot *snapshot);
+  /// Kind "etcd": calls for `service` belong to the local application at
+  /// `address` from now on, or (empty) to none of ours any more. May be NULL.
+  void (*provided)(void *ctx, struct peri_slice service,
+                   struct peri_slice address);
   void *ctx;
 };
 

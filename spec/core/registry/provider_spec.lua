@@ -150,6 +150,8 @@ describe("what a sidecar registers", function()
     end)
     assert.equal(0, out.error)
     assert.is_nil(value("carts"))
+    -- Calls for it go to the application as long as it is asked for.
+    assert.equal(("carts\t%s\ncarts\t\n"):format(address), registry:provided())
     assert.equal(tonumber(C.PERI_ENOTFOUND), (registry:deregister("carts")))
   end)
 

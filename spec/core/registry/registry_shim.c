@@ -19,6 +19,7 @@ struct registry_rig {
   struct peri_registry *registry;
   struct peri_snapshot *last;
   struct peri_buffer text;
+  struct peri_buffer provided;
   int published;
   int fewest;
   bool stopped;
@@ -46,6 +47,13 @@ static void on_publish(void *ctx, struct peri_snapshot *snapshot) {
   }
 }
 
+static void on_provided(void *ctx, struct peri_slice service,
+                        struct peri_slice address) {
+  struct registry_rig *rig = ctx;
+  peri_buffer_printf(&rig->provided, "%.*s\t%.*s\n", (int)service.len,
+                     service.ptr, (int)address.len, address.ptr);
+}
+
 struct registry_rig *registry_rig_new(struct peri_config *config,
                                       struct peri_slice self_address,
                                       struct peri_problem *ret_problem) {
@@ -63,6 +71,7 @@ struct registry_rig *registry_rig_new(struct peri_config *config,
       .mailbox = rig->mailbox,
       .metrics = rig->metrics,
       .publish = on_publish,
+      .provided = on_provided,
       .ctx = rig,
   };
   int rc = peri_registry_new(&options, &rig->registry, ret_problem);
@@ -109,6 +118,10 @@ struct peri_slice registry_rig_lines(struct registry_rig *rig) {
     }
   }
   return peri_buffer_slice(&rig->text);
+}
+
+struct peri_slice registry_rig_provided(struct registry_rig *rig) {
+  return peri_buffer_slice(&rig->provided);
 }
 
 struct peri_slice registry_rig_metrics(struct registry_rig *rig) {
@@ -168,6 +181,7 @@ bool registry_rig_free(struct registry_rig *rig, uint64_t limit_ms) {
     peri_snapshot_unref(rig->last);
   }
   peri_buffer_done(&rig->text);
+  peri_buffer_done(&rig->provided);
   peri_metrics_free(rig->metrics);
   free(rig);
   return stopped;

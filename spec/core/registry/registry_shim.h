@@ -26,6 +26,8 @@ int registry_rig_fewest(const struct registry_rig *rig);
 /// Lines of service, address, zone, weight, self and suspect, between tabs, of
 /// the snapshot published last.
 struct peri_slice registry_rig_lines(struct registry_rig *rig);
+/// Lines of service and address, between tabs, of what was told to be provided.
+struct peri_slice registry_rig_provided(struct registry_rig *rig);
 struct peri_slice registry_rig_metrics(struct registry_rig *rig);
 
 int registry_rig_register(struct registry_rig *rig,

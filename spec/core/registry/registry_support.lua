@@ -73,6 +73,12 @@ function Registry:lines()
   return slice.len > 0 and ffi.string(slice.ptr, slice.len) or ""
 end
 
+--- What was told to be provided, line by line.
+function Registry:provided()
+  local slice = C.registry_rig_provided(self.rig)
+  return slice.len > 0 and ffi.string(slice.ptr, slice.len) or ""
+end
+
 --- Addresses of a service in the last snapshot, in order, with "?" behind suspects.
 function Registry:addresses(service)
   local found = {}
