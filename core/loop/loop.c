@@ -58,8 +58,10 @@ bool peri_loop_step(struct peri_loop *loop, uint64_t max_wait_ms) {
     uv_run(&loop->uv, UV_RUN_NOWAIT);
   } else {
     // A referenced timer: otherwise a loop with only mailboxes does not wait.
+    // It repeats, since it may be due before the iteration comes to waiting
+    // (timers run first), which would then have no end.
     uv_update_time(&loop->uv);
-    uv_timer_start(&loop->limit, limit_reached, max_wait_ms, 0);
+    uv_timer_start(&loop->limit, limit_reached, max_wait_ms, max_wait_ms);
     uv_run(&loop->uv, UV_RUN_ONCE);
     uv_timer_stop(&loop->limit);
   }
