@@ -13,6 +13,7 @@ void peri_h2_body_init(struct peri_h2_body *body) {
   body->room_used = 0;
   body->bytes = 0;
   body->split = false;
+  body->lent = NULL;
 }
 
 static struct peri_h2_segment *at(struct peri_h2_body *body, uint32_t index) {
@@ -140,12 +141,18 @@ void peri_h2_body_take(struct peri_h2_body *body, size_t len,
     size_t taken = first->len < len ? first->len : len;
     bool whole = taken == first->len;
     void (*release)(void *owner) = whole ? first->release : NULL;
-    if (taken >= PERI_OUT_BORROW_BYTES || release == free_block ||
+    bool lent = release == free_block && body->lent == first->owner;
+    if (taken >= PERI_OUT_BORROW_BYTES || lent ||
         (release != NULL && body->split)) {
-      // The end of a piece or block whose beginning may be borrowed already is
-      // borrowed too: its release must come after all of it was written.
+      // The end of a piece or block whose beginning is borrowed already is
+      // borrowed too: its release must come after all of it was written. All
+      // else that is small is copied, for a frame may hold thousands of pieces
+      // and has few parts.
       peri_out_borrow(out, first->ptr, taken, release, first->owner);
       body->split = true;
+      if (first->release == NULL || first->release == free_block) {
+        body->lent = release == NULL ? first->owner : NULL;
+      }
     } else {
       if (taken > 0) {
         peri_out_copy(out, first->ptr, taken);

@@ -26,7 +26,8 @@ struct peri_h2_body {
   uint32_t count;
   uint32_t room_used;
   size_t bytes;
-  bool split;  // a part of the first segment is in a write already
+  bool split;        // a part of the first segment is in a write already
+  const void *lent;  // the copied block that a write refers to, or NULL
   struct peri_h2_segment own[PERI_BODY_SEGMENTS];
   char room[PERI_BODY_ROOM_BYTES];
 };

@@ -56,6 +56,35 @@ describe("h2/body", function()
     assert.equal(1, tonumber(out.count))
   end)
 
+  it("needs few parts for a frame of many small pieces", function()
+    local all = {}
+    for i = 1, 4000 do
+      local copied, borrowed = ("<%d"):format(i), { ("%d>"):format(i) }
+      add(copied, borrowed)
+      all[#all + 1] = copied .. borrowed[1]
+    end
+    all = table.concat(all)
+    C.peri_h2_body_take(body, 16384, out)
+    assert.is_true(tonumber(out.count) <= C.PERI_OUT_FRAME_PARTS)
+    assert.equal(all:sub(1, 16384), taken())
+    C.peri_out_clear(out)
+    C.peri_h2_body_take(body, 16384, out)
+    assert.equal(all:sub(16385, 32768), taken())
+  end)
+
+  it("keeps a copied block until all of its pieces are written", function()
+    local first, large, last = ("a"):rep(200), ("b"):rep(3000), ("c"):rep(100)
+    add(first)
+    local between = ("-"):rep(4000)
+    add(large, { between }, last)
+    C.peri_h2_body_take(body, 200 + 1500, out)
+    C.peri_h2_body_take(body, 1500 + 2000, out)
+    C.peri_h2_body_take(body, 2000 + 100, out)
+    assert.equal(first .. large .. between .. last, taken())
+    assert.truthy(out.parts[out.count - 1].release ~= nil)
+    assert.equal(0, body.count)
+  end)
+
   it("borrows large pieces until they are written", function()
     add({ ("x"):rep(1024) })
     C.peri_h2_body_take(body, 1024, out)
