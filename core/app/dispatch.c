@@ -4,6 +4,7 @@
 
 #include "app/control.h"
 #include "app/health.h"
+#include "app/reflection.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "cache/cache.h"
@@ -25,6 +26,10 @@ static const struct row table[] = {
     {"/perigee.v1.Mesh/Services", PERI_DISPATCH_SERVICES, true},
     {"/perigee.v1.Mesh/Register", PERI_DISPATCH_REGISTER, true},
     {"/perigee.v1.Mesh/Deregister", PERI_DISPATCH_DEREGISTER, true},
+    {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+     PERI_DISPATCH_REFLECTION, true},
+    {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+     PERI_DISPATCH_REFLECTION, true},
 };
 
 enum peri_dispatch_target peri_dispatch_choose(struct peri_slice path,
@@ -109,8 +114,11 @@ void peri_dispatch_request(struct peri_dispatch *dispatch,
       peri_call_accept(stream, bytes, peri_control_deregister,
                        dispatch->control);
       break;
+    case PERI_DISPATCH_REFLECTION:
+      peri_reflection_accept(dispatch->reflection, stream);
+      break;
     case PERI_DISPATCH_APP_ONLY:
-      refuse(stream, path, "control calls are answered on the app listener");
+      refuse(stream, path, "this is answered on the app listener only");
       break;
     case PERI_DISPATCH_PROXY:
     default:

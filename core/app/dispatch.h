@@ -7,6 +7,7 @@ struct peri_control;
 struct peri_h2_stream;
 struct peri_health;
 struct peri_proxy;
+struct peri_reflection;
 
 /// Who answers a call.
 enum peri_dispatch_target {
@@ -19,7 +20,8 @@ enum peri_dispatch_target {
   PERI_DISPATCH_APP_ONLY = 6,  // a control call that came in on the mesh
   PERI_DISPATCH_SERVICES = 7,
   PERI_DISPATCH_REGISTER = 8,
-  PERI_DISPATCH_DEREGISTER = 9
+  PERI_DISPATCH_DEREGISTER = 9,
+  PERI_DISPATCH_REFLECTION = 10
 };
 
 /// Chooses by a request's path. Trust is by listener: `mesh` says that the call
@@ -33,6 +35,7 @@ struct peri_dispatch {
   struct peri_health *health;
   struct peri_control *control;
   struct peri_proxy *proxy;
+  struct peri_reflection *reflection;
   uint32_t message_bytes;
 };
 

@@ -11,6 +11,7 @@
 #include "app/dispatch.h"
 #include "app/folders.h"
 #include "app/health.h"
+#include "app/reflection.h"
 #include "base/container.h"
 #include "base/log.h"
 #include "base/slice.h"
@@ -49,6 +50,7 @@ struct peri_worker {
   struct peri_cache_worker *cache;
   struct peri_proxy *proxy;
   struct peri_health *health;
+  struct peri_reflection *reflection;
   struct peri_control control;
   struct peri_dispatch dispatch;
   struct door doors[PERI_SIDE_COUNT];
@@ -177,7 +179,8 @@ static int build(struct peri_worker *worker, struct peri_problem *problem) {
   }
   if (rc == 0) {
     worker->health = peri_health_new();
-    rc = worker->health != NULL ? 0 : PERI_ENOMEM;
+    worker->reflection = peri_reflection_new();
+    rc = worker->health != NULL && worker->reflection != NULL ? 0 : PERI_ENOMEM;
   }
   if (rc == 0) {
     rc = open_doors(worker);
@@ -197,6 +200,7 @@ static int build(struct peri_worker *worker, struct peri_problem *problem) {
   worker->dispatch.cache = worker->cache;
   worker->dispatch.proxy = worker->proxy;
   worker->dispatch.health = worker->health;
+  worker->dispatch.reflection = worker->reflection;
   worker->dispatch.control = &worker->control;
   worker->dispatch.message_bytes = worker->options.limits.message_bytes;
   return 0;
@@ -231,6 +235,7 @@ static void tear_down(struct peri_worker *worker) {
              worker->options.index);
   }
   peri_health_free(worker->health);
+  peri_reflection_free(worker->reflection);
   if (worker->control.snapshot != NULL) {
     peri_snapshot_unref(worker->control.snapshot);
   }
@@ -280,6 +285,7 @@ static void run_drain(struct peri_message *message) {
     return;  // Closing the mailbox runs what was posted too late.
   }
   peri_health_drain(door->worker->health);
+  peri_reflection_drain(door->worker->reflection);
   peri_h2_server_drain(door->server, door_drained, door);
 }
 

@@ -16,6 +16,11 @@ describe("dispatch", function()
     assert.equal(tonumber(C.PERI_DISPATCH_SERVICES), choose("/perigee.v1.Mesh/Services"))
     assert.equal(tonumber(C.PERI_DISPATCH_REGISTER), choose("/perigee.v1.Mesh/Register"))
     assert.equal(tonumber(C.PERI_DISPATCH_DEREGISTER), choose("/perigee.v1.Mesh/Deregister"))
+    for _, version in ipairs({ "v1", "v1alpha" }) do
+      local path = ("/grpc.reflection.%s.ServerReflection/ServerReflectionInfo"):format(version)
+      assert.equal(tonumber(C.PERI_DISPATCH_REFLECTION), choose(path))
+      assert.equal(tonumber(C.PERI_DISPATCH_APP_ONLY), choose(path, true))
+    end
   end)
 
   it("answers control calls on the app listener only", function()
