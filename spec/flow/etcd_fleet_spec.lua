@@ -104,15 +104,11 @@ describe("among many sidecars", function()
     for _, name in ipairs({ "/", "a/", "/a", ("x"):rep(5000) }) do
       assert.equal(1, car:cli("services", name).code)
     end
-    local refused
+    -- Those that turned out to be nobody's make room for the next.
     for i = 1, 300 do
       local run = car:cli("services", "name" .. i)
-      if run.code ~= 0 then
-        refused = run.err
-        break
-      end
+      assert.equal(0, run.code, run.err)
     end
-    assert.truthy(refused and refused:find("too many services", 1, true), refused)
     assert.truthy(#car:services().services <= 260)
     -- What is configured is not crowded out.
     assert.equal("live", car:service("GroupCache").state)
