@@ -205,6 +205,7 @@ void peri_h2_hub_give(struct peri_h2_hub *hub, struct peri_h2_stream *stream) {
     free(stream);
     return;
   }
-  peri_list_push(&hub->free_streams, &stream->link);
+  // In front: the one used last is in the processor's cache.
+  peri_list_push(hub->free_streams.next, &stream->link);
   hub->free_count++;
 }
