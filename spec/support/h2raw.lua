@@ -229,6 +229,7 @@ function M.serve(script, options)
   assert(tcp:listen(128, function()
     local peer = uv.new_tcp()
     tcp:accept(peer)
+    peer:nodelay(true)
     local self = conn(peer, script)
     self.preface = true
     self.index = #server.conns + 1

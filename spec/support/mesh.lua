@@ -95,13 +95,10 @@ function M.storm(target, options)
   return setmetatable({ process = proc.start(M.binary, arguments("storm", target, options), { talk = true }) }, Storm)
 end
 
---- Waits for the next line that says that an application, or a status, was seen first or anew.
+--- Waits until a call has ended with "NAME:STATUS", as a plain text.
 function Storm:await(who, limit_ms)
-  local read = self.read or 1
   proc.await("calls that end with " .. who, limit_ms or 10000, function()
-    local _, stop = self.process.out:find(('"now":"%s'):format(who), read, true)
-    self.read = stop
-    return stop
+    return self.process.out:find(('%s"}'):format(who), 1, true)
   end, function()
     return self.process.out
   end)

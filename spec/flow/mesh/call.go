@@ -251,7 +251,7 @@ func storm(args []string) error {
 	})
 	var lock sync.Mutex
 	codes, names, messages := map[string]int{}, map[string]int{}, map[string]int{}
-	calls, slowest, last := 0, int64(0), ""
+	calls, slowest := 0, int64(0)
 	var all sync.WaitGroup
 	work := func() {
 		defer all.Done()
@@ -273,10 +273,8 @@ func storm(args []string) error {
 			if s.Millis > slowest {
 				slowest = s.Millis
 			}
-			who := s.Name + ":" + s.Code
-			if who != last && *workers == 1 || names[s.Name] == 1 && s.Code == "OK" || codes[s.Code] == 1 && s.Code != "OK" {
-				last = who
-				say(map[string]string{"now": who})
+			if names[s.Name] == 1 && s.Code == "OK" || codes[s.Code] == 1 && s.Code != "OK" {
+				say(map[string]string{"now": s.Name + ":" + s.Code})
 			}
 			lock.Unlock()
 		}
