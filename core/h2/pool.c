@@ -89,6 +89,7 @@ static struct peri_h2_origin *obtain(struct peri_h2_pool *pool,
   origin = calloc(1, sizeof(*origin));
   if (origin != NULL) {
     origin->address = *address;
+    origin->untold = UNTOLD_STREAMS;
     peri_list_init(&origin->conns);
     peri_list_push(bucket_of(pool, address), &origin->link);
     pool->origin_count++;
@@ -97,23 +98,35 @@ static struct peri_h2_origin *obtain(struct peri_h2_pool *pool,
 }
 
 // Whether the peer lets one more stream begin at once. Before its SETTINGS
-// came, nghttp2 lets as many begin as every peer should allow.
-static bool has_room(struct peri_h2_conn *conn) {
-  return conn->stream_count <
-         (conn->ready
-              ? nghttp2_session_get_remote_settings(
-                    conn->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
-              : UNTOLD_STREAMS);
+// came, nghttp2 lets as many begin as every peer should allow; fewer where it
+// said so on another connection.
+static bool has_room(struct peri_h2_origin *origin, struct peri_h2_conn *conn) {
+  if (!conn->ready) {
+    return conn->stream_count < origin->untold;
+  }
+  uint32_t most = nghttp2_session_get_remote_settings(
+      conn->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  if (most > 0) {
+    origin->untold = most < UNTOLD_STREAMS ? most : UNTOLD_STREAMS;
+  }
+  return conn->stream_count < most;
 }
 
-static struct peri_h2_conn *least_loaded(struct peri_h2_origin *origin) {
+// The oldest with room, so that what a turn brings leaves in one write and
+// those of a burst fall idle; the least loaded one when none has.
+static struct peri_h2_conn *choose(struct peri_h2_origin *origin) {
   struct peri_h2_conn *best = NULL;
   for (struct peri_list *at = origin->conns.next; at != &origin->conns;
        at = at->next) {
     struct peri_h2_conn *conn =
         PERI_CONTAINER_OF(at, struct peri_h2_conn, pool_link);
-    if (!conn->retired && conn->phase < PERI_CONN_LINGERING &&
-        (best == NULL || conn->stream_count < best->stream_count)) {
+    if (conn->retired || conn->phase >= PERI_CONN_LINGERING) {
+      continue;
+    }
+    if (has_room(origin, conn)) {
+      return conn;
+    }
+    if (best == NULL || conn->stream_count < best->stream_count) {
       best = conn;
     }
   }
@@ -146,14 +159,14 @@ int peri_h2_pool_pick(struct peri_h2_pool *pool,
   if (origin == NULL) {
     return PERI_ENOMEM;
   }
-  struct peri_h2_conn *best = least_loaded(origin);
+  struct peri_h2_conn *best = choose(origin);
   bool held_back = origin->retry_ns > now(pool);
   if (best == NULL && held_back) {
     *ret_cause = origin->cause;
     return PERI_ECONNECT;
   }
-  if (best == NULL ||
-      (!has_room(best) && !held_back && origin->conn_count < MOST_CONNS)) {
+  if (best == NULL || (!has_room(origin, best) && !held_back &&
+                       origin->conn_count < MOST_CONNS)) {
     int rc = begin(pool, origin, ret_conn);
     if (rc == 0 || best == NULL) {
       return rc;

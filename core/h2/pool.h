@@ -18,6 +18,7 @@ struct peri_h2_origin {
   uint32_t failures;  // attempts that failed since the last success
   uint64_t retry_ns;  // no attempt before; 0 when none is held back
   int cause;          // what the latest attempt failed with
+  uint32_t untold;    // streams of a connection before the peer's SETTINGS
 };
 
 struct peri_h2_pool_setup {
