@@ -31,12 +31,11 @@ void peri_membership_trouble(struct peri_membership *membership,
                              const struct peri_etcd_error *error) {
   int before = membership->trouble.kind;
   int now = error != NULL ? error->kind : PERI_ETCD_OK;
-  if (before != now && before != PERI_ETCD_OK) {
-    peri_metric_set(membership->troubles[before], 0);
+  if (before != now) {
+    peri_membership_pulse(membership);
   }
   if (error != NULL) {
     membership->trouble = *error;
-    peri_metric_set(membership->troubles[now], 1);
     say(membership, error);
     return;
   }
@@ -86,6 +85,11 @@ static void on_pulse(void *ctx) {
     show(membership, &status);
     stale += status.state != PERI_SERVICE_LIVE;
     revision = status.revision > revision ? status.revision : revision;
+  }
+  int registering = peri_registrar_trouble(membership->registrar);
+  for (int kind = 1; kind < PERI_ETCD_KINDS; kind++) {
+    peri_metric_set(membership->troubles[kind],
+                    kind == membership->trouble.kind || kind == registering);
   }
   int64_t left_ms = peri_registrar_remaining_ms(membership->registrar);
   peri_metric_set(membership->stale, stale);

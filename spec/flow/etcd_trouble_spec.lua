@@ -29,7 +29,7 @@ describe("a sidecar whose etcd", function()
   --- cause, and looks at how often it says so.
   local function launch_in_vain(options, kind)
     local process = discovery.launch(options)
-    process:await_err(kind, 6000)
+    process:await_err(kind, 15000)
     local said = #process.err
     proc.watch(1200)
     assert.is_nil(process.code)

@@ -74,7 +74,8 @@ end
 
 --- The texts of the last slices: one that is made within the arguments of a call must outlive
 --- the making of the others, each of which may collect garbage.
-local lately, turn = {}, 0
+M.lately = {}
+local turn = 0
 
 --- A `struct peri_slice` over a Lua string, which the caller must keep alive if it is to last
 --- longer than one call.
@@ -82,7 +83,7 @@ local lately, turn = {}, 0
 function M.slice(text)
   M.header("base/types.h")
   turn = turn % 32 + 1
-  lately[turn] = text
+  M.lately[turn] = text
   return ffi.new("struct peri_slice", { text, #text })
 end
 

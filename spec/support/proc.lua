@@ -61,6 +61,28 @@ local function collect(process, pipe, field)
   end)
 end
 
+--- LeakSanitizer cannot stop gRPC's threads at the end of a program without falling over them
+--- now and then: what loads gRPC (commands, and sidecars on etcd) is not looked at for leaks.
+local function without_leaks(path, args)
+  if os.getenv("PERI_KIND") ~= "asan" or path ~= M.build .. "/perigee" then
+    return nil
+  end
+  if args[1] == "serve" then
+    local text = ""
+    for i, arg in ipairs(args) do
+      local file = arg == "--config" and io.open(args[i + 1])
+      text = file and file:read("*a") or text
+      if file then
+        file:close()
+      end
+    end
+    if not text:find("etcd", 1, true) then
+      return nil
+    end
+  end
+  return os.getenv("ASAN_OPTIONS") .. ":detect_leaks=0"
+end
+
 --- Starts a program. `options`: env (table of extra variables), cwd, input (text for its
 --- standard input), talk (its standard input stays open for say()).
 ---@param path string
@@ -71,12 +93,17 @@ function M.start(path, args, options)
   options = options or {}
   local env = {}
   for name, value in pairs(uv.os_environ()) do
-    if (options.env or {})[name] == nil and name ~= "LD_PRELOAD" then
+    local ours = name == "LD_PRELOAD" or (name == "ASAN_OPTIONS" and without_leaks(path, args))
+    if (options.env or {})[name] == nil and not ours then
       env[#env + 1] = name .. "=" .. value
     end
   end
   for name, value in pairs(options.env or {}) do
     env[#env + 1] = name .. "=" .. value
+  end
+  local leaky = without_leaks(path, args)
+  if leaky then
+    env[#env + 1] = "ASAN_OPTIONS=" .. leaky
   end
   local stdin = (options.input or options.talk) and uv.new_pipe(false)
   local stdout, stderr = uv.new_pipe(false), uv.new_pipe(false)
