@@ -97,6 +97,22 @@ static bool ask_balancer(struct peri_proxy_call *call, const uint32_t *open,
   return true;
 }
 
+// Turns go by all endpoints also when some were tried: the neighbours of one
+// that is down would get too much or nothing otherwise.
+static size_t next_in_turn(struct peri_proxy_service *service,
+                           const uint32_t *open, size_t count) {
+  size_t index = service->turn % service->set->count;
+  if (open != NULL) {
+    size_t at = 0;
+    while (at < count && open[at] < index) {
+      at++;
+    }
+    index = open[at < count ? at : 0];
+  }
+  service->turn = index + 1;
+  return index;
+}
+
 int peri_proxy_choose(struct peri_proxy_call *call) {
   struct peri_proxy_service *service = call->service;
   struct peri_proxy_set *set = service->set;
@@ -113,8 +129,7 @@ int peri_proxy_choose(struct peri_proxy_call *call) {
   size_t index = 0;
   call->picked = false;
   if (!ask_balancer(call, open, count, &rc, &index)) {
-    size_t at = service->turn++ % count;
-    index = open != NULL ? open[at] : at;
+    index = next_in_turn(service, open, count);
   }
   if (rc == 0) {
     call->set = peri_proxy_set_ref(set);

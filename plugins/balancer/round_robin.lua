@@ -23,6 +23,21 @@ local function turn(self, places)
   return self.list[best]
 end
 
+-- Turns go by all endpoints also when some were tried: the neighbours of one that
+-- is down would get too much or nothing otherwise.
+local function next_untried(self, endpoints, count)
+  local last = self.at % #self.places
+  local chosen = endpoints[1]
+  for i = 1, count do
+    if self.place[endpoints[i]] > last then
+      chosen = endpoints[i]
+      break
+    end
+  end
+  self.at = self.place[chosen]
+  return chosen
+end
+
 return policy.balancer({
   name = "round_robin",
   schema = {},
@@ -51,10 +66,13 @@ return policy.balancer({
     if count == 0 then
       return nil, "there are no endpoints"
     end
-    if self.even then
+    if self.even and count == #places then
       local at = self.at % count + 1
       self.at = at
       return endpoints[at], "next in turn"
+    end
+    if self.even then
+      return next_untried(self, endpoints, count), "next in turn"
     end
     if count < #places then
       places = {}

@@ -37,6 +37,19 @@ describe("proxy/choose", function()
     assert.same({ 3, 3, 3 }, spread())
   end)
 
+  it("gives all others the same when one cannot be reached", function()
+    start(3, { without_host = true })
+    local addresses = { "127.0.0.1:1" }
+    for i, backend in ipairs(backends) do
+      addresses[i + 1] = backend.address
+    end
+    rig.publish("orders.v1.Orders " .. table.concat(addresses, ","))
+    for _ = 1, 9 do
+      rig.fetch("Echo", nil, "x")
+    end
+    assert.same({ 3, 3, 3 }, spread())
+  end)
+
   it("does what the balancer says, and tells it about the call", function()
     start(3)
     local policy = rig.ptr.policy

@@ -62,6 +62,27 @@ describe("the balancer round_robin", function()
     end
   end)
 
+  it("gives all others the same when one cannot be reached", function()
+    for dead = 1, 4 do
+      local balancer = support.balancer(script, "round_robin", nil, support.endpoints(4))
+      local others = {}
+      for i, address in ipairs(balancer.addresses) do
+        others[#others + 1] = i ~= dead and address or nil
+      end
+      local answered = {}
+      for _ = 1, 300 do
+        local address = assert(balancer:pick())
+        if address == balancer.addresses[dead] then
+          balancer:only(others)
+          address = assert(balancer:pick())
+          balancer:only()
+        end
+        answered[address] = (answered[address] or 0) + 1
+      end
+      assert.same({ 100, 100, 100 }, { answered[others[1]], answered[others[2]], answered[others[3]] })
+    end
+  end)
+
   it("keeps turns when others come and go", function()
     local three = { { "10.0.0.1:1", weight = 5 }, "10.0.0.2:1", "10.0.0.3:1" }
     local balancer = support.balancer(script, "round_robin", nil, three)
