@@ -1,3 +1,4 @@
+local uv = require("luv")
 local f = require("spec.support.frames")
 local h2raw = require("spec.support.h2raw")
 local mesh = require("spec.support.mesh")
@@ -123,6 +124,30 @@ describe("an endpoint that is a scripted HTTP/2 peer", function()
     local car = front({ refusing.address, taking.address })
     assert.same({ ["taken:OK"] = 20 }, mesh.ok(car.app, { times = 20 }).names)
     assert.is_true(car:metric("perigee_proxy_retries_total", 'reason="refused"') >= 5)
+  end)
+
+  it("that refuses a stream late leaves less of the deadline to another one", function()
+    local first, limit = true, nil
+    local script = function(conn, frame)
+      if frame.fields and not first then
+        for _, field in ipairs(frame.fields) do
+          limit = field[1] == "grpc-timeout" and field[2] or limit
+        end
+        conn:answer(frame.stream, reply("late"))
+      elseif frame.fields then
+        first = false
+        local timer = uv.new_timer()
+        timer:start(300, 0, function()
+          timer:close()
+          conn:reset(frame.stream, REFUSED)
+        end)
+      end
+    end
+    local car = front({ serve(script).address, serve(script).address })
+    assert.equal("late", mesh.ok(car.app, { timeout = "5s" }).name)
+    local digits, unit = limit:match("^(%d+)(%a)$")
+    local ms = tonumber(digits) * ({ S = 1000, m = 1, u = 0.001, n = 0.000001 })[unit]
+    assert.is_true(#digits <= 8 and ms > 3000 and ms <= 4700, limit)
   end)
 
   it("that refuses a stream and is the only one is named in the status", function()
