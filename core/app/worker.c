@@ -410,11 +410,11 @@ static void run_provide(struct peri_message *message) {
   struct provision *provision =
       PERI_CONTAINER_OF(message, struct provision, message);
   struct peri_worker *worker = provision->worker;
-  int rc = worker->proxy != NULL
-               ? peri_proxy_provide(worker->proxy,
-                                    peri_slice_of(provision->service),
-                                    peri_slice_of(provision->address))
-               : 0;
+  int rc =
+      worker->proxy != NULL
+          ? peri_proxy_provide(worker->proxy, peri_slice_of(provision->service),
+                               peri_slice_of(provision->address))
+          : 0;
   if (rc < 0) {
     peri_log(PERI_LOG_ERROR, "app", "calls for %s are not taken: %s",
              provision->service, peri_error_text(rc));

@@ -21,6 +21,8 @@ static const struct option options[] = {
     {"--timeout", PERI_CLI_TIMEOUT, true},
     {"--ttl", PERI_CLI_TTL, true},
     {"--config", PERI_CLI_CONFIG, true},
+    {"--header", PERI_CLI_HEADER, true},
+    {"--raw", PERI_CLI_RAW, true},
 };
 
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
@@ -83,6 +85,22 @@ static int take_timeout(const char *value, struct peri_cli_arguments *arguments,
   return 0;
 }
 
+static int take_header(const char *value, struct peri_cli_arguments *arguments,
+                       struct peri_problem *ret_problem) {
+  const char *equals = strchr(value, '=');
+  if (equals == NULL || equals == value) {
+    return peri_problem_set(ret_problem, PERI_EINVAL,
+                            "--header %s: write a header as name=value", value);
+  }
+  if (arguments->header_count == PERI_CLI_MOST_HEADERS) {
+    return peri_problem_set(ret_problem, PERI_EINVAL,
+                            "--header: more than %d headers",
+                            PERI_CLI_MOST_HEADERS);
+  }
+  arguments->headers[arguments->header_count++] = value;
+  return 0;
+}
+
 static int take(const struct option *option, const char *value,
                 struct peri_cli_arguments *arguments,
                 struct peri_problem *ret_problem) {
@@ -106,6 +124,11 @@ static int take(const struct option *option, const char *value,
       return take_timeout(value, arguments, ret_problem);
     case PERI_CLI_TTL:
       return take_duration("--ttl", value, &arguments->ttl_ns, ret_problem);
+    case PERI_CLI_HEADER:
+      return take_header(value, arguments, ret_problem);
+    case PERI_CLI_RAW:
+      arguments->raw = value;
+      return 0;
     default:
       arguments->config = value;
       return 0;

@@ -9,15 +9,22 @@ enum peri_cli_flag {
   PERI_CLI_JSON = 2,
   PERI_CLI_TIMEOUT = 4,
   PERI_CLI_TTL = 8,
-  PERI_CLI_CONFIG = 16
+  PERI_CLI_CONFIG = 16,
+  PERI_CLI_HEADER = 32,
+  PERI_CLI_RAW = 64
 };
+
+enum { PERI_CLI_MOST_HEADERS = 32 };
 
 /// What follows a verb. Texts are borrowed from the arguments.
 struct peri_cli_arguments {
-  const char *target;   // "127.0.0.1:7400" by default; an address
-  const char *config;   // "perigee.lua" by default
-  uint64_t timeout_ms;  // 10,000 by default; never 0
-  int64_t ttl_ns;       // -1 when not given
+  const char *target;       // "127.0.0.1:7400" by default; an address
+  const char *config;       // "perigee.lua" by default
+  uint64_t timeout_ms;      // 10,000 by default; never 0
+  int64_t ttl_ns;           // -1 when not given
+  const char *raw;          // a file, "-" for standard input, or NULL
+  const char *headers[32];  // each name=value
+  size_t header_count;
   bool json;
   bool help;
   const char *const *words;  // what is no option, in order

@@ -11,7 +11,7 @@
 #include "rpc/call.h"
 #include "rpc/channel.h"
 
-static void close_channel(struct peri_rpc_channel *channel) {
+void peri_cli_hang_up(struct peri_rpc_channel *channel) {
 #ifdef __SANITIZE_ADDRESS__
   // The leak checker at the end fails when a thread ends meanwhile.
   peri_rpc_channel_settle(channel, 5000);
@@ -107,7 +107,7 @@ int peri_cli_call(const struct peri_cli_arguments *arguments, const char *path,
       .timeout_ms = arguments->timeout_ms,
   };
   rc = peri_rpc_call(channel, &call, &result);
-  close_channel(channel);
+  peri_cli_hang_up(channel);
   free(bytes);
   if (rc < 0) {
     return fail(peri_error_text(rc));

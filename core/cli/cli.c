@@ -45,6 +45,16 @@ static const struct verb verbs[] = {
     {"remove", "GROUP KEY...", "remove values at their owners",
      "A key that is not there counts as removed.\n", CALL, 2, MANY,
      peri_cli_remove},
+    {"call", "SERVICE/METHOD [JSON|-]", "call any method of any service",
+     "The target's reflection says what the method takes, unless --raw sends\n"
+     "the bytes of FILE (- is standard input) and prints those of the "
+     "answers.\n"
+     "JSON is the request, {} when not given, in protobuf's JSON mapping; -\n"
+     "reads it, or several for a stream, from standard input. Answers are one\n"
+     "line of JSON each, indented on a terminal. --header "
+     "perigee-service=NAME\n"
+     "makes a sidecar forward the call, and the reflection, to that service.\n",
+     CALL | PERI_CLI_HEADER | PERI_CLI_RAW, 1, 2, peri_cli_invoke},
     {"peers", "[SERVICE]", "show the services and endpoints that it knows",
      "A suspect endpoint is gone from the registry but still answers.\n"
      "Naming a SERVICE makes an etcd registry look for it, so ask again.\n",
@@ -79,6 +89,8 @@ static const struct option_help option_helps[] = {
     {PERI_CLI_TIMEOUT, "  --timeout TIME  longest wait for the answer (10s)\n"},
     {PERI_CLI_TTL,
      "  --ttl TIME      how long the value lives, as 30s or 1h\n"},
+    {PERI_CLI_HEADER, "  --header N=V    a header of the call, any number\n"},
+    {PERI_CLI_RAW, "  --raw FILE|-    send bytes as they are, print bytes\n"},
     {PERI_CLI_CONFIG, "  --config FILE   configuration (./perigee.lua)\n"},
     {PERI_CLI_JSON, "  --json          print JSON\n"},
 };

@@ -3,6 +3,7 @@
 #include "base/types.h"
 
 struct peri_cli_arguments;
+struct peri_rpc_channel;
 struct peri_rpc_result;
 struct ProtobufCMessage;
 
@@ -28,6 +29,9 @@ int peri_cli_call(const struct peri_cli_arguments *arguments, const char *path,
                   const struct ProtobufCMessage *request,
                   struct peri_rpc_result *ret_result);
 
+/// Frees the channel, the last one of the process. NULL is fine.
+void peri_cli_hang_up(struct peri_rpc_channel *channel);
+
 /// Tells that an answer could not be read. @return PERI_CLI_FAILURE.
 int peri_cli_garbled(const struct peri_cli_arguments *arguments);
 
@@ -44,4 +48,5 @@ int peri_cli_peers(const struct peri_cli_run *run);
 int peri_cli_services(const struct peri_cli_run *run);
 int peri_cli_stats(const struct peri_cli_run *run);
 int peri_cli_check(const struct peri_cli_run *run);
+int peri_cli_invoke(const struct peri_cli_run *run);
 int peri_cli_version(const struct peri_cli_run *run);

@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <groupcache.pb-c.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,11 +5,11 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "cli/arguments.h"
+#include "cli/input.h"
 #include "cli/verbs.h"
 #include "rpc/call.h"
-
-enum { MOST_VALUE_BYTES = 64 << 20, READ_BYTES = 65536 };
 
 static ProtobufCBinaryData data_of(const char *text) {
   ProtobufCBinaryData data = {strlen(text), (uint8_t *)(uintptr_t)text};
@@ -20,25 +19,6 @@ static ProtobufCBinaryData data_of(const char *text) {
 static int fail(const char *words) {
   fprintf(stderr, "perigee: %s\n", words);
   return PERI_CLI_FAILURE;
-}
-
-static int read_input(struct peri_buffer *value) {
-  for (;;) {
-    if (peri_buffer_reserve(value, READ_BYTES) < 0) {
-      return fail("out of memory");
-    }
-    size_t got = fread(value->ptr + value->len, 1, READ_BYTES, stdin);
-    value->len += got;
-    if (ferror(stdin)) {
-      return fail(strerror(errno));
-    }
-    if (value->len > MOST_VALUE_BYTES) {
-      return fail("the value is larger than 64 MiB");
-    }
-    if (got == 0) {
-      return PERI_CLI_OK;
-    }
-  }
 }
 
 int peri_cli_set(const struct peri_cli_run *run) {
@@ -52,7 +32,9 @@ int peri_cli_set(const struct peri_cli_run *run) {
   request.value = data_of(word);
   int status = PERI_CLI_OK;
   if (strcmp(word, "-") == 0) {
-    status = read_input(&value);
+    struct peri_problem problem = {0, ""};
+    status = peri_cli_read("-", &value, &problem) < 0 ? fail(problem.text)
+                                                      : PERI_CLI_OK;
     request.value.data = (uint8_t *)value.ptr;
     request.value.len = value.len;
   }

@@ -50,11 +50,11 @@ describe("the sidecar's own reflection", function()
 
   it("answers many requests of one call", function()
     local many = {}
-    for i = 1, 3000 do
+    for i = 1, 400 do
       many[i] = "list="
     end
     local out = ask("v1", car.app, unpack(many))
-    assert.equal(3000, select(2, out:gsub("asked list=\n", "")))
+    assert.equal(400, select(2, out:gsub("asked list=\n", "")))
     assert.truthy(out:find("end OK\n", 1, true))
     car:stop()
   end)
