@@ -5,8 +5,10 @@
 #include "h2/stream.h"
 
 enum {
-  PERI_BODY_SEGMENTS = 6,     // held without an allocation
-  PERI_BODY_ROOM_BYTES = 256  // small copied pieces held without an allocation
+  PERI_BODY_SEGMENTS = 6,  // held without an allocation
+  // Small copied pieces held without an allocation; below
+  // PERI_OUT_BORROW_BYTES, since what is here must be copied into a write.
+  PERI_BODY_ROOM_BYTES = 1536
 };
 
 struct peri_h2_segment {

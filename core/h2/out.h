@@ -8,7 +8,7 @@ enum {
   PERI_OUT_BYTES = 1048576,         // copied and borrowed bytes of one write
   PERI_OUT_FRAME_BYTES = 20480,     // room that one copied frame may need
   PERI_OUT_FRAME_PARTS = 40,        // parts that one DATA frame may need
-  PERI_OUT_BORROW_BYTES = 1024      // smaller pieces are cheaper to copy
+  PERI_OUT_BORROW_BYTES = 2048      // smaller pieces are cheaper to copy
 };
 
 /// A run of bytes of a gathered write. `ptr` is NULL for copied bytes, which
