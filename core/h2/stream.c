@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "h2/conn.h"
+#include "h2/names.h"
 #include "h2/session.h"
 #include "h2/stream_state.h"
 
@@ -46,13 +47,17 @@ bool peri_h2_stream_trailer(const struct peri_h2_stream *stream,
          peri_h2_fields_find(&stream->trailers, name, ret_value);
 }
 
-// A field as nghttp2 wants it; its own copies are made when it is submitted.
+// A field as nghttp2 wants it; its own copies are made when it is submitted,
+// but for names that last.
 static nghttp2_nv nv_of(const struct peri_h2_field *field) {
-  nghttp2_nv nv = {.name = (uint8_t *)(uintptr_t)field->name.ptr,
-                   .namelen = field->name.len,
-                   .value = (uint8_t *)(uintptr_t)field->value.ptr,
-                   .valuelen = field->value.len,
-                   .flags = NGHTTP2_NV_FLAG_NONE};
+  const char *name = peri_h2_name_lasting(field->name);
+  nghttp2_nv nv = {
+      .name = (uint8_t *)(uintptr_t)(name != NULL ? name : field->name.ptr),
+      .namelen = field->name.len,
+      .value = (uint8_t *)(uintptr_t)field->value.ptr,
+      .valuelen = field->value.len,
+      .flags =
+          name != NULL ? NGHTTP2_NV_FLAG_NO_COPY_NAME : NGHTTP2_NV_FLAG_NONE};
   return nv;
 }
 
@@ -145,7 +150,7 @@ static int keep_tail(struct peri_h2_stream *stream,
   uint8_t *text = (uint8_t *)(nvs + count);
   for (size_t i = 0; i < count; i++) {
     nvs[i] = nv_of(&trailers[i]);
-    if (nvs[i].namelen > 0) {
+    if (nvs[i].flags == NGHTTP2_NV_FLAG_NONE && nvs[i].namelen > 0) {
       nvs[i].name = memcpy(text, nvs[i].name, nvs[i].namelen);
     }
     text += nvs[i].namelen;
