@@ -36,12 +36,12 @@ func (e *echo) obey(ctx context.Context, ask *pb.Ask) error {
 		say(map[string]string{"hangs": e.name})
 		<-ctx.Done()
 		say(map[string]string{"cancelled": ctx.Err().Error()})
-		return ctx.Err()
+		return status.FromContextError(ctx.Err()).Err()
 	}
 	select {
 	case <-ctx.Done():
 		say(map[string]string{"cancelled": ctx.Err().Error()})
-		return ctx.Err()
+		return status.FromContextError(ctx.Err()).Err()
 	case <-time.After(time.Duration(ask.DelayMs) * time.Millisecond):
 	}
 	if ask.Code != 0 {
