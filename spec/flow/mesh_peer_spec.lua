@@ -233,6 +233,40 @@ describe("an endpoint that is a scripted HTTP/2 peer", function()
     assert.equal(f.u32(CANCEL), server.conns[1]:seen(f.RST_STREAM, 1).payload)
   end)
 
+  local lively = 'limits = { keepalive = "200ms", keepalive_timeout = "300ms" },'
+
+  it("that falls silent for good is given up, and its call ends with a status", function()
+    local car, server = before(each_call(function(conn, stream)
+      conn.quiet = conn.index == 1 and stream > 1
+      if not conn.quiet then
+        conn:answer(stream, reply("conn" .. conn.index))
+      end
+    end), nil, lively)
+    assert.equal("conn1", mesh.ok(car.app).name)
+    local seen = mesh.call(car.app, { timeout = 0 })
+    assert.equal("Unavailable", seen.code)
+    assert.truthy(seen.message:find("meshtest.Echo: " .. server.address, 1, true), seen.message)
+    assert.is_true(seen.millis >= 200 and seen.millis < 5000 * proc.patience, seen.millis)
+    assert.equal("conn2", mesh.ok(car.app).name)
+  end)
+
+  it("hears of the end of its call when the caller falls silent for good", function()
+    local car, server = before(function() end, nil, lively)
+    local client = h2raw.dial(car.app)
+    client:headers(1, {
+      { ":method", "POST" }, { ":scheme", "http" }, { ":path", "/meshtest.Echo/Both" }, { ":authority", "x" },
+      { "content-type", "application/grpc" }, { "te", "trailers" },
+    })
+    proc.await("the call", 10000, function()
+      return server.conns[1] and server.conns[1]:seen(f.HEADERS)
+    end)
+    client.quiet = true
+    server.conns[1]:await("the reset", function(conn)
+      return conn:seen(f.RST_STREAM)
+    end)
+    client:close()
+  end)
+
   it("with windows of one byte gets the whole body", function()
     local car, server = before(function(conn, frame)
       if frame.kind == f.DATA then
