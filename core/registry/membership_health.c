@@ -52,8 +52,8 @@ static void show(struct peri_membership *membership,
                  const struct peri_service_status *status) {
   static const char *const help[] = {
       "Endpoints of a service, suspects among them.",
-      "Endpoints that vanished from etcd together with others, and still "
-      "answer.",
+      ("Endpoints that vanished from etcd together with others, and still "
+       "answer."),
       "Records of a service that cannot be read."};
   struct peri_metrics *metrics = membership->options.metrics;
   char labels[256] = "";
