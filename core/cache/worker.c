@@ -84,15 +84,16 @@ struct peri_cache_side *peri_cache_side(struct peri_cache_worker *worker,
 const struct peri_endpoint *peri_cache_owner(struct peri_cache_worker *worker,
                                              struct peri_cache_side *side,
                                              struct peri_slice key) {
-  size_t index = 0;
+  struct peri_choice choice = {0};
   if (worker->alone) {
     return NULL;
   }
-  if (!side->picks || side->picker->pick(side->picker, key, &index) < 0 ||
-      index >= peri_peers_count(worker->peers)) {
-    index = peri_ring_owner(worker->ring, key);
+  if (!side->picks || side->picker->pick(side->picker, key, &choice) < 0 ||
+      choice.index >= peri_peers_count(worker->peers)) {
+    choice.index = peri_ring_owner(worker->ring, key);
   }
-  const struct peri_endpoint *owner = peri_peers_at(worker->peers, index);
+  const struct peri_endpoint *owner =
+      peri_peers_at(worker->peers, choice.index);
   return owner->self ? NULL : owner;
 }
 

@@ -17,17 +17,30 @@ struct peri_policy_ref {
   const struct peri_json *options;  // an object without the name; may be NULL
 };
 
+/// What a picker or a balancer chose, and what explains it. Slices are valid
+/// until the policy is called again.
+struct peri_choice {
+  size_t index;               // in the peers last given to update()
+  uint32_t version;           // of the policy, from 1: the one that chose
+  bool older;                 // it is not the current one, which did not say
+  struct peri_slice reason;   // what the policy says why, or empty
+  struct peri_slice trouble;  // why the current version did not say (it raised,
+                              // used up its budget, is switched off), or empty;
+                              // set on PERI_ESCRIPT, too
+};
+
 /// A key-to-peer picker of one group on one worker.
 struct peri_picker {
+  const char *name;  // of the policy; lives as long as this
+
   /// The peers changed (first call before any pick). @return 0 or PERI_ESCRIPT
   /// (counted and logged by the implementation; the caller uses its built-in
   /// ring until the next update).
   int (*update)(struct peri_picker *picker, struct peri_peers *peers);
-  /// @param[out] ret_index  the owner's index in the peers last given to
-  /// update()
+  /// Chooses the owner. A version that fails leaves it to the one before.
   /// @return 0 or PERI_ESCRIPT: the caller uses its built-in ring.
   int (*pick)(struct peri_picker *picker, struct peri_slice key,
-              size_t *ret_index);
+              struct peri_choice *ret_choice);
   void (*free)(struct peri_picker *picker);
 };
 
@@ -79,6 +92,8 @@ struct peri_pick_request {
   void *ctx;
   uint64_t deadline_ns;  // monotonic; 0: none
   uint32_t attempt;      // from 1
+  uint32_t version;      // that placed the attempt before, which goes on with
+                         // the call; 0: the current one
 };
 
 /// How a call that a balancer placed ended.
@@ -93,6 +108,7 @@ struct peri_load;
 
 /// A balancer of one service on one worker.
 struct peri_balancer {
+  const char *name;  // of the policy; lives as long as this
   /// The endpoints changed (first call before any pick). `loads` is parallel to
   /// `peers` and lives as long as that.
   /// @return 0 or PERI_ESCRIPT: the caller uses its built-in round robin until
@@ -100,15 +116,15 @@ struct peri_balancer {
   int (*update)(struct peri_balancer *balancer, struct peri_peers *peers,
                 struct peri_load *const *loads);
   /// Chooses among the endpoints at `open` (indexes, ascending; NULL and 0 for
-  /// all). `ret_reason` is what the policy says why, valid until the next call,
-  /// or empty. @return 0, PERI_ENOTFOUND (it wants none of them) or
+  /// all). A version that fails leaves it to the one before. @return 0,
+  /// PERI_ENOTFOUND (it wants none of them; the reason says why) or
   /// PERI_ESCRIPT: the caller uses its built-in round robin.
   int (*pick)(struct peri_balancer *balancer,
               const struct peri_pick_request *request, const uint32_t *open,
-              size_t open_count, size_t *ret_index,
-              struct peri_slice *ret_reason);
-  /// A call that was picked ended; NULL when the policy does not ask for it.
-  /// `address` names the endpoint, which may have left meanwhile.
+              size_t open_count, struct peri_choice *ret_choice);
+  /// An attempt that was picked ended: once for each pick that chose.
+  /// `request->version` is the one that did; `address` names the endpoint,
+  /// which may have left meanwhile.
   void (*done)(struct peri_balancer *balancer,
                const struct peri_pick_request *request, const char *address,
                const struct peri_outcome *outcome);

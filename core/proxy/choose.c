@@ -18,7 +18,8 @@ void peri_proxy_ask(const struct peri_proxy_call *call,
                                             .body = body,
                                             .ctx = (void *)(uintptr_t)call,
                                             .deadline_ns = call->deadline_ns,
-                                            .attempt = call->attempts + 1};
+                                            .attempt = call->attempts + 1,
+                                            .version = call->version};
   if (call->room_used == 0 && call->kept.len > 0) {
     ret_request->body = peri_buffer_slice(&call->kept);
   }
@@ -76,24 +77,24 @@ static bool ask_balancer(struct peri_proxy_call *call, const uint32_t *open,
   struct peri_proxy_service *service = call->service;
   struct peri_balancer *balancer = service->balancer;
   struct peri_pick_request request;
-  struct peri_slice why;
-  size_t index = 0;
+  struct peri_choice choice = {0};
   if (balancer == NULL || service->broken) {
     return false;
   }
   peri_proxy_ask(call, &request);
   int rc = balancer->pick(balancer, &request, open,
-                          open != NULL ? open_count : 0, &index, &why);
+                          open != NULL ? open_count : 0, &choice);
   if (rc == PERI_ENOTFOUND) {
     *ret_code = rc;
     return true;
   }
-  if (rc < 0 || !is_open(open, open_count, index, service->set->count)) {
+  if (rc < 0 || !is_open(open, open_count, choice.index, service->set->count)) {
     return false;
   }
   call->picked = true;
+  call->version = choice.version;
   *ret_code = 0;
-  *ret_index = index;
+  *ret_index = choice.index;
   return true;
 }
 

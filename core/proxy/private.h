@@ -111,6 +111,7 @@ struct peri_proxy_call {
   size_t replayed;  // of what is being sent, bytes that were consumed before
   size_t bytes_down;
   uint32_t attempts;
+  uint32_t version;  // of the balancer that placed the latest attempt; 0: none
   bool inbound;
   bool fresh;         // its body may be about to come
   bool placed;        // an attempt counts in the load

@@ -188,12 +188,12 @@ static void show(struct balancer *balancer, const uint32_t *open,
 
 static int pick(struct peri_balancer *base,
                 const struct peri_pick_request *request, const uint32_t *open,
-                size_t open_count, size_t *ret_index,
-                struct peri_slice *ret_reason) {
+                size_t open_count, struct peri_choice *ret_choice) {
   struct balancer *balancer = PERI_CONTAINER_OF(base, struct balancer, base);
   struct peri_policy *policy = balancer->instance.policy;
   struct pick_job job = {balancer, open, open_count, 0, 0, 0};
 
+  *ret_choice = (struct peri_choice){0};
   if (!balancer->handle) {
     return PERI_ESCRIPT;
   }
@@ -207,10 +207,9 @@ static int pick(struct peri_balancer *base,
     peri_policy_report(policy);
     return PERI_ESCRIPT;
   }
-  *ret_reason = (struct peri_slice){balancer->reason, job.reason_len};
-  if (job.rc == 0) {
-    *ret_index = job.index;
-  }
+  ret_choice->reason = (struct peri_slice){balancer->reason, job.reason_len};
+  ret_choice->version = 1;
+  ret_choice->index = job.index;
   return job.rc;
 }
 
@@ -318,8 +317,9 @@ int peri_balancer_make(struct peri_script *script,
   bool wants_done = balancer->instance.done != LUA_NOREF;
   balancer->handle_ref = LUA_NOREF;
   balancer->asked_ref = LUA_NOREF;
-  balancer->base = (struct peri_balancer){
-      update, pick, wants_done ? done : NULL, free_balancer};
+  balancer->base =
+      (struct peri_balancer){balancer->instance.policy->name, update, pick,
+                             wants_done ? done : NULL, free_balancer};
   *ret_balancer = &balancer->base;
   return 0;
 }

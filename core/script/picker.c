@@ -110,11 +110,12 @@ static int pick_body(lua_State *L, void *ctx) {
 }
 
 static int pick(struct peri_picker *base, struct peri_slice key,
-                size_t *ret_index) {
+                struct peri_choice *ret_choice) {
   struct picker *picker = PERI_CONTAINER_OF(base, struct picker, base);
   struct peri_policy *policy = picker->instance.policy;
   struct pick_job job = {picker, key, 0, false};
 
+  *ret_choice = (struct peri_choice){0};
   if (!picker->handle) {
     return PERI_ESCRIPT;
   }
@@ -122,7 +123,8 @@ static int pick(struct peri_picker *base, struct peri_slice key,
     peri_policy_report(policy);
     return PERI_ESCRIPT;
   }
-  *ret_index = job.index;
+  ret_choice->version = 1;
+  ret_choice->index = job.index;
   return 0;
 }
 
@@ -152,7 +154,8 @@ int peri_picker_make(struct peri_script *script,
     return rc;
   }
   picker->handle_ref = LUA_NOREF;
-  picker->base = (struct peri_picker){update, pick, free_picker};
+  picker->base = (struct peri_picker){picker->instance.policy->name, update,
+                                      pick, free_picker};
   *ret_picker = &picker->base;
   return 0;
 }

@@ -110,11 +110,12 @@ static int picker_update(struct peri_picker *base, struct peri_peers *peers) {
 }
 
 static int picker_pick(struct peri_picker *base, struct peri_slice key,
-                       size_t *ret_index) {
+                       struct peri_choice *ret_choice) {
   struct picker *picker = PERI_CONTAINER_OF(base, struct picker, vtable);
+  *ret_choice = (struct peri_choice){.version = 1};
   int owner = atomic_load(&picker->policy->owner);
   if (owner == SHIM_OWNER_NONSENSE) {
-    *ret_index = 1000;
+    ret_choice->index = 1000;
     return 0;
   }
   if (owner == SHIM_OWNER_CRC) {
@@ -126,7 +127,7 @@ static int picker_pick(struct peri_picker *base, struct peri_slice key,
   for (size_t i = 0; i < peri_peers_count(picker->peers); i++) {
     if (strcmp(peri_peers_at(picker->peers, i)->address,
                picker->policy->addresses[owner]) == 0) {
-      *ret_index = i;
+      ret_choice->index = i;
       return 0;
     }
   }

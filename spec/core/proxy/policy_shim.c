@@ -35,8 +35,7 @@ static void copy(char to[100], struct peri_slice text) {
 
 static int pick(struct peri_balancer *base,
                 const struct peri_pick_request *request, const uint32_t *open,
-                size_t open_count, size_t *ret_index,
-                struct peri_slice *ret_reason) {
+                size_t open_count, struct peri_choice *ret_choice) {
   struct balancer *balancer = PERI_CONTAINER_OF(base, struct balancer, vtable);
   struct proxy_policy *policy = balancer->policy;
   struct peri_slice value = {"", 0};
@@ -50,7 +49,7 @@ static int pick(struct peri_balancer *base,
   copy(policy->header, value);
   policy->body_len = request->body.len;
   copy(policy->body, request->body);
-  *ret_reason = value;
+  *ret_choice = (struct peri_choice){.version = 1, .reason = value};
   if (policy->pick < 0) {
     return policy->pick;
   }
@@ -63,7 +62,7 @@ static int pick(struct peri_balancer *base,
   if (index < balancer->count) {
     policy->inflight = balancer->loads[index]->inflight;
   }
-  *ret_index = index;
+  ret_choice->index = index;
   return 0;
 }
 

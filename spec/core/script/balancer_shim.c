@@ -49,15 +49,15 @@ double balancer_shim_pick_ns(struct peri_balancer *balancer,
                              const struct peri_pick_request *request,
                              struct peri_load *const *loads, size_t count,
                              int rounds) {
-  struct peri_slice reason;
   size_t last = count;
   uint64_t start = cpu_ns();
 
   for (int i = 0; i < rounds; i++) {
-    size_t at = 0;
-    if (balancer->pick(balancer, request, NULL, 0, &at, &reason) < 0) {
+    struct peri_choice choice;
+    if (balancer->pick(balancer, request, NULL, 0, &choice) < 0) {
       return -1;
     }
+    size_t at = choice.index;
     loads[at]->inflight++;
     if (last < count) {
       loads[last]->inflight--;

@@ -103,13 +103,13 @@ end
 --- @return string? address
 --- @return string|integer reason or code
 function Balancer:pick()
-  local index, reason = ffi.new("size_t[1]", 999), ffi.new("struct peri_slice")
-  local code = self.balancer.pick(self.balancer, self.request, self.open, self.open and self.open_count or 0, index, reason)
-  local words = ffi.string(reason.ptr, reason.len)
+  local choice = ffi.new("struct peri_choice")
+  local code = self.balancer.pick(self.balancer, self.request, self.open, self.open and self.open_count or 0, choice)
+  local words = ffi.string(choice.reason.ptr, choice.reason.len)
   if code < 0 then
     return nil, code, words
   end
-  return self.addresses[tonumber(index[0]) + 1], words
+  return self.addresses[tonumber(choice.index) + 1], words
 end
 
 --- Picks `count` times. With `hold`, calls stay under way.

@@ -316,17 +316,22 @@ int script_shim_update(struct peri_picker *picker, struct peri_peers *peers) {
 
 int script_shim_pick(struct peri_picker *picker, const char *key,
                      size_t *ret_index) {
-  return picker->pick(picker, peri_slice_of(key), ret_index);
+  struct peri_choice choice;
+  int rc = picker->pick(picker, peri_slice_of(key), &choice);
+  if (rc == 0) {
+    *ret_index = choice.index;
+  }
+  return rc;
 }
 
 double script_shim_pick_ns(struct peri_picker *picker, const char *key,
                            int rounds) {
   struct peri_slice slice = peri_slice_of(key);
-  size_t index = 0;
+  struct peri_choice choice;
   uint64_t start = peri_clock_mono_ns();
 
   for (int i = 0; i < rounds; i++) {
-    picker->pick(picker, slice, &index);
+    picker->pick(picker, slice, &choice);
   }
   return (double)(peri_clock_mono_ns() - start) / rounds;
 }
