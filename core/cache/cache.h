@@ -34,6 +34,24 @@ size_t peri_cache_sweep(struct peri_cache *cache);
 /// called before they are shown, by the thread that sweeps.
 void peri_cache_measure(struct peri_cache *cache);
 
+/// The groups of another configuration: those that stay, by name, and new ones.
+struct peri_cache_plan;
+
+/// Makes the plan, and empty groups for the new names. Control thread.
+/// @return 0, PERI_ENOMEM, or PERI_ECONFIG (a group that stays would have
+/// another number of shards; words name it).
+int peri_cache_plan_new(struct peri_cache *cache, struct peri_config *config,
+                        struct peri_cache_plan **ret_plan,
+                        struct peri_problem *ret_problem);
+/// Drops a plan that is not taken over, before or after the workers let go of
+/// it. NULL is fine. Control thread.
+void peri_cache_plan_free(struct peri_cache_plan *plan);
+/// Takes the plan over, after every worker committed it: the values of groups
+/// that are gone are freed in the slices of the sweep, once the last load and
+/// worker let go; a group with fewer bytes than before shrinks likewise.
+/// Control thread.
+void peri_cache_adopt(struct peri_cache *cache, struct peri_cache_plan *plan);
+
 struct peri_cache_worker_options {
   struct peri_cache *cache;
   struct peri_loop *loop;
@@ -48,6 +66,19 @@ struct peri_cache_worker_options {
 int peri_cache_worker_new(const struct peri_cache_worker_options *options,
                           struct peri_cache_worker **ret_worker,
                           struct peri_problem *ret_problem);
+
+/// Makes what a plan needs beside what runs: pickers (they get the present
+/// peers) and fallbacks of groups that are new or name another policy. Those
+/// whose policy did not change are kept with their state. One plan at a time.
+/// @return as peri_cache_worker_new(); on a failure nothing is prepared.
+int peri_cache_worker_prepare(struct peri_cache_worker *worker,
+                              const struct peri_cache_plan *plan,
+                              struct peri_problem *ret_problem);
+/// Switches to what is prepared, which cannot fail. Loads under way end with
+/// the group, fallback and limits that they began with.
+void peri_cache_worker_commit(struct peri_cache_worker *worker);
+/// Drops what is prepared, if anything is.
+void peri_cache_worker_abort(struct peri_cache_worker *worker);
 
 /// A new snapshot: peers of the cluster go to the pickers. Keeps its own
 /// reference.

@@ -36,6 +36,20 @@ int peri_proxy_new(const struct peri_proxy_options *options,
                    struct peri_proxy **ret_proxy,
                    struct peri_problem *ret_problem);
 
+/// Makes what another configuration needs beside what runs: its routes, the
+/// services that are new or have another balancer (which gets the present
+/// endpoints), the services that it provides. Seats whose policy did not change
+/// are kept with their state. One at a time. @return as peri_proxy_new(); on a
+/// failure nothing is prepared.
+int peri_proxy_prepare(struct peri_proxy *proxy, struct peri_config *config,
+                       struct peri_problem *ret_problem);
+/// Switches to what is prepared, which cannot fail. Calls under way keep their
+/// route, service and configuration; connections to endpoints that nothing
+/// needs any more end with their streams.
+void peri_proxy_commit(struct peri_proxy *proxy);
+/// Drops what is prepared, if anything is.
+void peri_proxy_abort(struct peri_proxy *proxy);
+
 /// Takes over a new snapshot: balancers hear of it, connections to endpoints
 /// that left end with their streams.
 void peri_proxy_adopt(struct peri_proxy *proxy, struct peri_snapshot *snapshot);
