@@ -63,21 +63,7 @@ void peri_config_defaults(struct peri_config *config) {
   };
   struct peri_config_limits *limits = &config->limits;
   memset(limits, 0xff, sizeof *limits);
-}
-
-static int read_policies(const struct peri_config_node *root,
-                         struct peri_config *config) {
-  static const char *const keys[] = {"path"};
-  struct peri_config_node node;
-  if (!peri_config_member(root, "policies", &node)) {
-    return 0;
-  }
-  int rc = peri_config_expect(&node, keys, 1, NULL, 0);
-  if (rc < 0) {
-    return rc;
-  }
-  return peri_config_paths(&node, "path", &config->policy_paths,
-                           &config->policy_path_count);
+  peri_config_policies_defaults(&config->policies);
 }
 
 static int read_scalars(const struct peri_config_node *root,
@@ -105,7 +91,7 @@ static int read_root(const struct peri_config_node *root,
       read_scalars,
       peri_config_read_registry,
       peri_config_read_network,
-      read_policies,
+      peri_config_read_policies,
       peri_config_read_groups,
       peri_config_read_limits,
       peri_config_read_provides,

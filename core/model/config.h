@@ -17,6 +17,27 @@ struct peri_config_limits {
   int64_t handshake_ms, idle_ms, stall_ms, keepalive_ms, keepalive_timeout_ms;
 };
 
+/// What one policy on one worker may use: `limits` of the section `policies`.
+struct peri_config_policies {
+  // Processor time of one call; of a fetch, between two waits.
+  uint64_t pick_ns;       // 1 ms
+  uint64_t update_ns;     // 5 ms
+  uint64_t fetch_ns;      // 5 ms
+  uint64_t load_ns;       // 20 ms: loading the file, or new()
+  uint64_t instructions;  // 500,000 in a pick; 10 times it in update and fetch,
+                          // 40 times while loading
+  uint64_t memory_bytes;  // 8 MiB
+  uint32_t requests;      // 64 open at a time
+  uint32_t timers;        // 256 running at a time
+  uint32_t coroutines;    // 256 that have not ended
+  uint32_t failures;      // 10 of them within …
+  uint64_t window_ms;     // … 10,000 switch the policy off for …
+  uint64_t pause_ms;      // … 30,000
+};
+
+/// Fills in what a configuration without `limits` allows.
+void peri_config_policies_defaults(struct peri_config_policies *policies);
+
 struct peri_route;
 
 struct peri_config_group {
@@ -100,6 +121,7 @@ struct peri_config {
   struct peri_policy_ref balancer;  // "p2c_ewma": for what no route names
   const char *const *policy_paths;  // absolute
   size_t policy_path_count;
+  struct peri_config_policies policies;
   const char *const *files;  // folders, absolute
   size_t file_count;
   uint64_t drain_ms;

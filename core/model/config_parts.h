@@ -30,6 +30,9 @@ int peri_config_read_network(const struct peri_config_node *root,
 /// `limits`.
 int peri_config_read_limits(const struct peri_config_node *root,
                             struct peri_config *config);
+/// `policies`: where they are, and what they may use.
+int peri_config_read_policies(const struct peri_config_node *root,
+                              struct peri_config *config);
 /// `routes` and `balancer`.
 int peri_config_read_routes(const struct peri_config_node *root,
                             struct peri_config *config);

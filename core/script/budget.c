@@ -7,6 +7,9 @@
 #include "base/clock.h"
 #include "script/state.h"
 
+// Times the instructions of a pick.
+enum { LONGER = 10, LONGEST = 40 };
+
 static void tick(lua_State *L, lua_Debug *ar);
 
 static uint64_t cpu_ns(void) {
@@ -119,4 +122,29 @@ void peri_vm_charge(struct lua_State *L, uint64_t steps) {
 void peri_vm_grant(struct peri_vm *vm, uint64_t time_ns) {
   vm->budget.time_ns += time_ns;
   vm->deadline_ns += time_ns;
+}
+
+struct peri_vm_budget peri_vm_budget(const struct peri_vm *vm,
+                                     enum peri_vm_entry entry) {
+  const struct peri_config_policies *limits = &vm->limits;
+  uint64_t steps = limits->instructions;
+  uint64_t time_ns = limits->pick_ns;
+
+  switch (entry) {
+    case PERI_ENTRY_UPDATE:
+      steps *= LONGER;
+      time_ns = limits->update_ns;
+      break;
+    case PERI_ENTRY_FETCH:
+      steps *= LONGER;
+      time_ns = limits->fetch_ns;
+      break;
+    case PERI_ENTRY_LOAD:
+      steps *= LONGEST;
+      time_ns = limits->load_ns;
+      break;
+    default:
+      break;
+  }
+  return (struct peri_vm_budget){steps, time_ns * PERI_SLOWDOWN};
 }

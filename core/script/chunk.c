@@ -1,16 +1,15 @@
 #include <lauxlib.h>
 #include <lua.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "loop/file.h"
-#include "model/config.h"
+#include "base/error.h"
+#include "base/hash.h"
 #include "script/lib.h"
+#include "script/sources.h"
 #include "script/state.h"
 
-enum { FILE_BYTES = 1 << 20, PATH_BYTES = 4096, MODULE_BYTES = 128 };
+enum { MODULE_BYTES = PERI_SOURCES_NAME_BYTES, MOST_FILES = 256 };
 
 static const char loaded_field[] = "perigee.loaded";
 static const char bytecode_mark = 0x1b;
@@ -28,46 +27,118 @@ int peri_chunk_text(struct lua_State *L, struct peri_slice text,
   return luaL_loadbufferx(L, text.ptr, text.len, name, "t");
 }
 
-void peri_chunk_load(struct lua_State *L, const char *path) {
-  const char *name = lua_pushfstring(L, "@%s", path);
-  struct peri_slice text;
-  char *bytes = NULL;
-  int rc = peri_file_slurp(path, FILE_BYTES, &bytes, &text.len);
+static const char *words_of(const struct peri_source *source) {
+  switch (source->code) {
+    case PERI_ELIMIT:
+      return "a policy's file has at most 1 MiB";
+    case PERI_EINVAL:
+      return "this is not a regular file";
+    case PERI_ENOTFOUND:
+      return "this link leads nowhere";
+    case PERI_EPERM:
+      return "this process may not read it";
+    default:
+      return peri_error_text(source->code);
+  }
+}
 
-  if (rc < 0) {
-    luaL_error(L, "%s: %s", path, peri_error_text(rc));
+void peri_chunk_load(struct lua_State *L, const struct peri_source *source) {
+  if (source->code < 0) {
+    luaL_error(L, "%s: %s", source->path, words_of(source));
   }
-  text.ptr = bytes;
-  if (is_bytecode(text)) {
-    free(bytes);
-    luaL_error(L, "%s: bytecode is not loaded, only Lua text", path);
-    return;
-  }
-  int status = peri_chunk_text(L, text, name);
-  free(bytes);
-  if (status != 0) {
+  const char *name = lua_pushfstring(L, "@%s", source->path);
+  if (peri_chunk_text(L, source->text, name) != 0) {
     lua_error(L);
   }
   lua_remove(L, -2);
 }
 
-bool peri_chunk_find(const struct peri_vm *vm, const char *relative,
-                     char *ret_path, size_t capacity) {
-  const struct peri_config *config = vm->config;
-  size_t count = config ? config->policy_path_count : 0;
+// Without sources that were read for all workers, a VM reads its own.
+static const struct peri_sources *sources_of(lua_State *L) {
+  struct peri_vm *vm = peri_vm_of(L);
+  struct peri_problem problem = {0, ""};
 
-  for (size_t i = 0; i <= count; i++) {
-    const char *folder = i < count ? config->policy_paths[i] : vm->plugins_dir;
-    if (!folder) {
-      continue;
-    }
-    int length = snprintf(ret_path, capacity, "%s/%s", folder, relative);
-    if (length > 0 && (size_t)length < capacity &&
-        access(ret_path, F_OK) == 0) {
-      return true;
+  if (!vm->sources &&
+      peri_sources_read(vm->config, vm->plugins_dir, vm->lua_dir, &vm->sources,
+                        &problem) < 0) {
+    luaL_error(L, "%s", problem.text);
+  }
+  return vm->sources;
+}
+
+static const struct peri_source *look(const struct peri_sources *sources,
+                                      const char *relative) {
+  return strncmp(relative, "perigee/", 8) == 0
+             ? peri_sources_module(sources, relative)
+             : peri_sources_find(sources, relative);
+}
+
+// What a name stood for; a name that stood for nothing differs from all that
+// can be found.
+static uint64_t print_of(const char *relative,
+                         const struct peri_source *source) {
+  struct peri_slice name = {relative, strlen(relative)};
+
+  if (!source) {
+    return peri_hash_xxh3(name, 1);
+  }
+  uint64_t seed = source->digest + (uint64_t)(int64_t)source->code;
+  return peri_hash_xxh3(name, seed);
+}
+
+static void remember(lua_State *L, const char *relative, uint64_t print) {
+  struct peri_vm *vm = peri_vm_of(L);
+
+  for (size_t i = 0; i < vm->resolved_count; i++) {
+    if (strcmp(vm->resolved[i].relative, relative) == 0) {
+      return;
     }
   }
-  return false;
+  if (vm->resolved_count == MOST_FILES) {
+    luaL_error(L, "a policy requires at most %d files", MOST_FILES);
+  }
+  struct peri_vm_resolved *grown =
+      realloc(vm->resolved, (vm->resolved_count + 1) * sizeof(*vm->resolved));
+  if (grown) {
+    vm->resolved = grown;
+    grown[vm->resolved_count].relative = strdup(relative);
+    grown[vm->resolved_count].print = print;
+  }
+  if (!grown || !grown[vm->resolved_count].relative) {
+    luaL_error(L, "out of memory");
+  }
+  vm->resolved_count++;
+}
+
+const struct peri_source *peri_chunk_find(struct lua_State *L,
+                                          const char *relative) {
+  peri_vm_charge(L, 1 + peri_vm_of(L)->resolved_count);
+  const struct peri_source *source = look(sources_of(L), relative);
+
+  remember(L, relative, print_of(relative, source));
+  return source;
+}
+
+uint64_t peri_vm_digest(const struct peri_vm *vm) {
+  uint64_t digest = 0;
+
+  for (size_t i = 0; i < vm->resolved_count; i++) {
+    struct peri_slice print = {(const char *)&vm->resolved[i].print,
+                               sizeof(vm->resolved[i].print)};
+    digest = peri_hash_xxh3(print, digest);
+  }
+  return digest;
+}
+
+bool peri_vm_same(const struct peri_vm *vm, const struct peri_sources *fresh) {
+  for (size_t i = 0; i < vm->resolved_count; i++) {
+    const struct peri_vm_resolved *known = &vm->resolved[i];
+    if (print_of(known->relative, look(fresh, known->relative)) !=
+        known->print) {
+      return false;
+    }
+  }
+  return true;
 }
 
 // "lib.util" becomes "lib/util.lua"; raises for names that could leave the
@@ -91,31 +162,18 @@ static void module_file(lua_State *L, const char *module,
   memcpy(file + len, ".lua", 5);
 }
 
-static bool find_module(lua_State *L, const char *module, char *path) {
-  const struct peri_vm *vm = peri_vm_of(L);
-  char file[MODULE_BYTES];
-
-  module_file(L, module, file);
-  if (strncmp(module, "perigee.", 8) != 0) {
-    return peri_chunk_find(vm, file, path, PATH_BYTES);
-  }
-  if (!vm->lua_dir) {
-    return false;
-  }
-  int length = snprintf(path, PATH_BYTES, "%s/%s", vm->lua_dir, file);
-  return length > 0 && length < PATH_BYTES && access(path, F_OK) == 0;
-}
-
 // Pushes the function that makes the module.
 static void push_opener(lua_State *L, const char *module) {
   lua_CFunction open = peri_lib_find(module);
-  char path[PATH_BYTES];
+  char file[MODULE_BYTES];
 
   if (open) {
     lua_pushcfunction(L, open);
     return;
   }
-  if (!find_module(L, module, path)) {
+  module_file(L, module, file);
+  const struct peri_source *source = peri_chunk_find(L, file);
+  if (!source) {
     luaL_error(L,
                "module '%s' not found: a policy may require perigee's modules "
                "and files on the policy path",
@@ -127,7 +185,7 @@ static void push_opener(lua_State *L, const char *module) {
                "loads, at its top",
                module);
   }
-  peri_chunk_load(L, path);
+  peri_chunk_load(L, source);
 }
 
 static int require(lua_State *L) {

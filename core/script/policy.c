@@ -10,9 +10,10 @@
 #include "model/config.h"
 #include "script/lib.h"
 #include "script/schema.h"
+#include "script/sources.h"
 #include "script/state.h"
 
-enum { NAME_BYTES = 64, PATH_BYTES = 4096, MAX_KEYS = 8 };
+enum { NAME_BYTES = 64, MAX_KEYS = 8 };
 
 static const struct kind {
   const char *name;
@@ -213,7 +214,7 @@ int peri_policy_open(struct lua_State *L, const char *kind_name,
                      const char *name, struct peri_problem *ret_problem) {
   const struct kind *kind = find_kind(kind_name);
   struct peri_vm *vm = peri_vm_of(L);
-  char relative[NAME_BYTES * 2], path[PATH_BYTES];
+  char relative[NAME_BYTES * 2];
 
   if (!kind || !peri_policy_name_ok(name)) {
     return peri_problem_set(
@@ -229,13 +230,14 @@ int peri_policy_open(struct lua_State *L, const char *kind_name,
     return 0;
   }
   lua_pop(L, 1);
-  if (!peri_chunk_find(vm, relative, path, sizeof(path))) {
+  const struct peri_source *source = peri_chunk_find(L, relative);
+  if (!source) {
     lua_pop(L, 1);
     return refuse_missing(vm, kind_name, name, ret_problem);
   }
-  peri_chunk_load(L, path);
-  run_file(L, path);
-  check_declaration(L, kind, name, path);
+  peri_chunk_load(L, source);
+  run_file(L, source->path);
+  check_declaration(L, kind, name, source->path);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, relative);
   lua_remove(L, -2);

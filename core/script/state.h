@@ -1,9 +1,18 @@
 #pragma once
 
 #include "base/types.h"
+#include "model/config.h"
 #include "script/vm.h"
 
 struct luaL_Reg;
+struct peri_source;
+struct peri_sources;
+
+/// What a file's name stood for when the VM looked for it.
+struct peri_vm_resolved {
+  char *relative;
+  uint64_t print;
+};
 
 /// Lets `L` end protected runs early: the inside of a VM, for this room's own
 /// files only.
@@ -32,6 +41,10 @@ struct peri_vm {
   char *kind, *name, *lua_dir, *plugins_dir;
   struct peri_loop *loop;
   struct peri_config *config;
+  struct peri_config_policies limits;
+  struct peri_sources *sources;  // NULL until it looks for a file
+  struct peri_vm_resolved *resolved;
+  size_t resolved_count;
   struct peri_metrics *metrics;
   struct peri_share *share;
   const void *metatables[4];  // by enum peri_handle_type
@@ -83,13 +96,14 @@ void peri_handle_open(struct lua_State *L);
 void peri_view_open(struct lua_State *L);
 void peri_request_open(struct lua_State *L);
 void peri_asked_open(struct lua_State *L);
-/// Loads the text file `path` as a function on top of the stack, or raises.
-void peri_chunk_load(struct lua_State *L, const char *path);
+/// Finds the file `relative` of a policy or module in the VM's sources
+/// ("perigee/ …" in those of Perigee itself) and remembers what it was. NULL
+/// when there is none; raises when there is no memory.
+const struct peri_source *peri_chunk_find(struct lua_State *L,
+                                          const char *relative);
+/// Loads it as a function on top of the stack, or raises why it cannot be.
+void peri_chunk_load(struct lua_State *L, const struct peri_source *source);
 /// Loads Lua text, never bytecode, under the chunk name `name` ("@FILE").
 /// @return 0 with the function on top, or a Lua status with the error there.
 int peri_chunk_text(struct lua_State *L, struct peri_slice text,
                     const char *name);
-/// Finds `relative` below the policy path, then the plugins folder. Returns
-/// false when it is in none; `ret_path` holds `capacity` bytes.
-bool peri_chunk_find(const struct peri_vm *vm, const char *relative,
-                     char *ret_path, size_t capacity);

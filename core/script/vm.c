@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "script/sources.h"
 #include "script/state.h"
 
 enum {
@@ -100,6 +101,11 @@ static void release(struct peri_vm *vm) {
   free(vm->name);
   free(vm->lua_dir);
   free(vm->plugins_dir);
+  for (size_t i = 0; i < vm->resolved_count; i++) {
+    free(vm->resolved[i].relative);
+  }
+  free(vm->resolved);
+  peri_sources_unref(vm->sources);
   free(vm);
 }
 
@@ -115,6 +121,12 @@ int peri_vm_new(const struct peri_vm_options *options,
   vm->cap_bytes = SIZE_MAX;
   vm->loop = options->loop;
   vm->config = options->config;
+  if (options->config) {
+    vm->limits = options->config->policies;
+  } else {
+    peri_config_policies_defaults(&vm->limits);
+  }
+  vm->sources = options->sources ? peri_sources_ref(options->sources) : NULL;
   vm->metrics = options->metrics;
   vm->share = options->share;
   vm->kind = copy(options->kind ? options->kind : "", &failed);
@@ -128,8 +140,8 @@ int peri_vm_new(const struct peri_vm_options *options,
   if (!vm->L) {
     goto fail_vm;
   }
-  vm->cap_bytes =
-      options->memory_bytes ? options->memory_bytes : PERI_VM_MEMORY_BYTES;
+  vm->cap_bytes = options->memory_bytes ? options->memory_bytes
+                                        : (size_t)vm->limits.memory_bytes;
   vm->collect_bytes = vm->cap_bytes / 2;
   // A hook does not fire inside compiled traces, so nothing is compiled.
   luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);

@@ -8,6 +8,7 @@ struct peri_config;
 struct peri_loop;
 struct peri_metrics;
 struct peri_share;
+struct peri_sources;
 
 /// One small LuaJIT state of one policy file and worker: capped in memory, with
 /// the JIT compiler off and a count hook armed for good. Used on the thread of
@@ -15,8 +16,7 @@ struct peri_share;
 struct peri_vm;
 
 enum peri_vm_defaults {
-  PERI_VM_MEMORY_BYTES = 8 << 20,  // the cap when none is given
-  PERI_VM_TICK = 100               // instructions between two looks at budgets
+  PERI_VM_TICK = 100  // instructions between two looks at budgets
 };
 
 struct peri_vm_options {
@@ -25,9 +25,12 @@ struct peri_vm_options {
   const char *lua_dir;         // holds perigee/*.lua; NULL: no Lua modules
   const char *plugins_dir;     // holds KIND/NAME.lua; NULL: none are shipped
   bool data_only;              // a configuration: no require, no os
-  size_t memory_bytes;         // 0: PERI_VM_MEMORY_BYTES
+  size_t memory_bytes;         // 0: what the configuration allows policies
   struct peri_loop *loop;      // NULL: nothing can wait
-  struct peri_config *config;  // borrowed; NULL: no files, no policy path
+  struct peri_config *config;  // borrowed; NULL: no files, no policy path, and
+                               // the limits of a configuration without any
+  struct peri_sources *sources;  // referenced; NULL: read from the folders when
+                                 // a file is first looked for
   struct peri_metrics *metrics;  // borrowed; may be NULL
   struct peri_share *share;      // what the VMs of a worker share; may be NULL
 };
@@ -38,6 +41,19 @@ struct peri_vm_budget {
   uint64_t steps;
   uint64_t time_ns;
 };
+
+/// What an entry is for.
+enum peri_vm_entry {
+  PERI_ENTRY_PICK = 0,  // also done()
+  PERI_ENTRY_UPDATE = 1,
+  PERI_ENTRY_FETCH = 2,  // a part of fetch() between two waits
+  PERI_ENTRY_LOAD = 3,   // loading the file, new(), and so on
+  PERI_ENTRIES = 4
+};
+
+/// What the configuration allows one entry.
+struct peri_vm_budget peri_vm_budget(const struct peri_vm *vm,
+                                     enum peri_vm_entry entry);
 
 /// A state with the sandbox opened and nothing loaded.
 /// @return 0 or PERI_ENOMEM. Free with peri_vm_free().
@@ -57,6 +73,12 @@ struct peri_metrics *peri_vm_metrics(const struct peri_vm *vm);
 struct peri_share *peri_vm_share(const struct peri_vm *vm);
 /// Bytes the state holds now.
 size_t peri_vm_bytes(const struct peri_vm *vm);
+
+/// A digest of the files that the VM has loaded, its own and required ones, and
+/// of those it looked for in vain.
+uint64_t peri_vm_digest(const struct peri_vm *vm);
+/// Whether each file it looked for is in `fresh` what it was.
+bool peri_vm_same(const struct peri_vm *vm, const struct peri_sources *fresh);
 
 /// Counts `steps` of C work against the entry's budget and raises when that is
 /// used up. Library functions whose work grows with their input call it first

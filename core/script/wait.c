@@ -6,10 +6,6 @@
 #include "script/state.h"
 #include "script/waiter.h"
 
-// What a policy may use between two waits.
-static const struct peri_vm_budget slice_budget = {
-    5000000, UINT64_C(5000000) * PERI_SLOWDOWN};
-
 struct step {
   struct peri_waiter *waiter;
   int (*push)(struct lua_State *L, void *ctx);
@@ -75,7 +71,8 @@ static int step_body(lua_State *L, void *ctx) {
 static enum peri_waiter_state take_step(struct step *step) {
   struct peri_waiter *waiter = step->waiter;
 
-  int rc = peri_vm_run(waiter->vm, step_body, step, slice_budget);
+  int rc = peri_vm_run(waiter->vm, step_body, step,
+                       peri_vm_budget(waiter->vm, PERI_ENTRY_FETCH));
   if (rc < 0) {
     waiter->state = PERI_WAITER_FAILED;
     waiter->code = rc;

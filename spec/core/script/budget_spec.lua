@@ -71,4 +71,28 @@ describe("a budget", function()
       assert.truthy(text:find("budget of", 1, true), text)
     end)
   end
+
+  it("is what the configuration says", function()
+    local slowdown = tonumber(C.peri_vm_budget(vm, C.PERI_ENTRY_PICK).time_ns) / 1e6
+    local function allowed(of, entry)
+      local budget = C.peri_vm_budget(of, C["PERI_ENTRY_" .. entry])
+      return { tonumber(budget.steps), tonumber(budget.time_ns) / slowdown }
+    end
+    assert.same({ 500000, 1e6 }, allowed(vm, "PICK"))
+    assert.same({ 5000000, 5e6 }, allowed(vm, "UPDATE"))
+    assert.same({ 5000000, 5e6 }, allowed(vm, "FETCH"))
+    assert.same({ 20000000, 20e6 }, allowed(vm, "LOAD"))
+
+    local config = require("spec.core.model.config_support").build(
+      "return { policies = { limits = { instructions = 2000, pick = '2ms', update = '3ms', fetch = '4ms', load = '5ms', memory = '256KiB' } } }"
+    )
+    local out = s.ffi.new("struct peri_vm *[1]")
+    assert.equal(0, C.peri_vm_new(s.ffi.new("struct peri_vm_options", { config = config }), out))
+    local made = s.ffi.gc(out[0], C.peri_vm_free)
+    assert.same({ 2000, 2e6 }, allowed(made, "PICK"))
+    assert.same({ 20000, 3e6 }, allowed(made, "UPDATE"))
+    assert.same({ 20000, 4e6 }, allowed(made, "FETCH"))
+    assert.same({ 80000, 5e6 }, allowed(made, "LOAD"))
+    assert.equal(s.ENOMEM, (s.eval(made, "return ('x'):rep(3e5)")))
+  end)
 end)

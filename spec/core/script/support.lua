@@ -24,6 +24,11 @@ local function shell(command)
   return text
 end
 
+--- Runs a command that must succeed.
+function M.shell(format, ...)
+  assert(os.execute(format:format(...)) == 0)
+end
+
 --- A new folder; M.clean() removes all of them.
 local folders = {}
 function M.folder()

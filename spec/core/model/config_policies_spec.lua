@@ -1,0 +1,65 @@
+local support = require("spec.core.model.config_support")
+
+describe("the policies of a configuration", function()
+  it("are limited by default", function()
+    local policies = support.build("return {}").policies
+    assert.equal(1000000, tonumber(policies.pick_ns))
+    assert.equal(5000000, tonumber(policies.update_ns))
+    assert.equal(5000000, tonumber(policies.fetch_ns))
+    assert.equal(20000000, tonumber(policies.load_ns))
+    assert.equal(500000, tonumber(policies.instructions))
+    assert.equal(8388608, tonumber(policies.memory_bytes))
+    assert.same({ 64, 256, 256, 10 }, { policies.requests, policies.timers, policies.coroutines, policies.failures })
+    assert.same({ 10000, 30000 }, { tonumber(policies.window_ms), tonumber(policies.pause_ms) })
+  end)
+
+  it("are limited as they are told", function()
+    local policies = support.build([[return { policies = { path = "./here", limits = { pick = "250us", update = "2ms", fetch = "3ms",
+      load = "1s", instructions = 7000, memory = "1MiB", requests = 0, timers = 1, coroutines = 2, failures = 3, window = "1500ms",
+      pause = "1m" } } }]]).policies
+    assert.equal(250000, tonumber(policies.pick_ns))
+    assert.equal(2000000, tonumber(policies.update_ns))
+    assert.equal(3000000, tonumber(policies.fetch_ns))
+    assert.equal(1000000000, tonumber(policies.load_ns))
+    assert.equal(7000, tonumber(policies.instructions))
+    assert.equal(1048576, tonumber(policies.memory_bytes))
+    assert.same({ 0, 1, 2, 3 }, { policies.requests, policies.timers, policies.coroutines, policies.failures })
+    assert.same({ 1500, 60000 }, { tonumber(policies.window_ms), tonumber(policies.pause_ms) })
+  end)
+
+  it("keep the limits that are not named", function()
+    local policies = support.build("return { policies = { limits = { pick = '2ms' } } }").policies
+    assert.equal(2000000, tonumber(policies.pick_ns))
+    assert.equal(5000000, tonumber(policies.update_ns))
+  end)
+
+  it("have folders, one or several", function()
+    local one = support.build("return { policies = { path = './mine' } }", "/etc/perigee/perigee.lua")
+    assert.equal(1, tonumber(one.policy_path_count))
+    local two = support.build("return { policies = { path = { './mine', '/other' } } }", "/etc/perigee/perigee.lua")
+    assert.equal(2, tonumber(two.policy_path_count))
+  end)
+
+  local function fails(limits, words)
+    support.fails(("return { policies = { limits = { %s } } }"):format(limits), "configuration:1: policies.limits." .. words)
+  end
+
+  it("are checked", function()
+    support.fails("return { policies = { paths = {} } }", 'configuration:1: policies.paths: unknown key; did you mean "path"?')
+    support.fails("return { policies = { limits = 5 } }", "configuration:1: policies.limits: must be a table")
+    fails("timer = 5", 'timer: unknown key; did you mean "timers"?')
+    fails("pick = 5", 'pick: must be a duration such as "250ms", "2s", "1h"')
+    fails("pick = '1us'", "pick: must be 10us to 10s")
+    fails("pick = 0", "pick: must be more than 0")
+    fails("load = '1m'", "load: must be 10us to 10s")
+    fails("instructions = 10", "instructions: must be 1000 to 10000000000, not 10")
+    fails("instructions = 1000.5", "instructions: must be a whole number")
+    fails("memory = '1KiB'", "memory: must be 262144 to 4294967296 bytes, not 1024")
+    fails("requests = -1", "requests: must be 0 to 65536, not -1")
+    fails("timers = 1e9", "timers: must be 0 to 65536, not 1000000000")
+    fails("coroutines = 'many'", "coroutines: must be a whole number")
+    fails("failures = 0", "failures: must be 1 to 1000000, not 0")
+    fails("window = 0", "window: must be more than 0")
+    fails("pause = 'a while'", 'pause: "a while" is not a duration such as "250ms", "2s", "1h"')
+  end)
+end)
