@@ -75,8 +75,14 @@ void peri_convert_push(struct lua_State *L, const struct peri_json *json) {
 
 // Reading. Nothing below raises: values are held by C while it runs.
 
+// What is read is held outside of the VM's memory cap, and a table that is in
+// many places counts in each.
+enum { MAX_VALUES = 1 << 18, MAX_TEXT_BYTES = 16 << 20 };
+
 struct reader {
   lua_State *L;
+  uint64_t values, text_bytes;
+  bool exhausted;  // the budget is used up
   struct peri_problem *problem;
   const void *open[PERI_CONVERT_DEPTH];  // the tables being read
   int depth;
@@ -89,6 +95,20 @@ static int refuse(struct reader *r, const char *words, const char *type) {
 }
 
 static int read_value(struct reader *r, struct peri_json **ret_json);
+
+// Counts a value, or the bytes of a text.
+static int count(struct reader *r, size_t bytes) {
+  r->values++;
+  r->text_bytes += bytes;
+  if (r->values > MAX_VALUES || r->text_bytes > MAX_TEXT_BYTES) {
+    return refuse(r, "these are too many values", "");
+  }
+  if (!peri_vm_spend(peri_vm_of(r->L), 2 + bytes / 16)) {
+    r->exhausted = true;
+    return PERI_ELIMIT;
+  }
+  return 0;
+}
 
 static int read_number(struct reader *r, struct peri_json **ret_json) {
   double number = lua_tonumber(r->L, -1);
@@ -110,6 +130,10 @@ static int read_string(struct reader *r, struct peri_json **ret_json) {
   struct peri_slice text;
 
   text.ptr = lua_tolstring(r->L, -1, &text.len);
+  int rc = count(r, text.len);
+  if (rc < 0) {
+    return rc;
+  }
   if (!peri_slice_is_utf8(text)) {
     return refuse(r, "this text is not UTF-8", "");
   }
@@ -120,7 +144,7 @@ static int read_string(struct reader *r, struct peri_json **ret_json) {
 // The length when the keys of the table at the top are 1 … n with n > 0, else
 // 0.
 static size_t sequence(lua_State *L) {
-  size_t length = lua_objlen(L, -1), count = 0;
+  size_t length = lua_objlen(L, -1), found = 0;
 
   lua_pushnil(L);
   while (lua_next(L, -2)) {
@@ -130,9 +154,9 @@ static size_t sequence(lua_State *L) {
       lua_pop(L, 1);
       return 0;
     }
-    count++;
+    found++;
   }
-  return count == length ? length : 0;
+  return found == length ? length : 0;
 }
 
 static int read_array(struct reader *r, size_t length,
@@ -174,6 +198,10 @@ static int key_name(struct reader *r, char name[64], const char **ret_key) {
   }
   struct peri_slice key;
   key.ptr = lua_tolstring(r->L, -2, &key.len);
+  int rc = count(r, key.len);
+  if (rc < 0) {
+    return rc;
+  }
   if (strlen(key.ptr) != key.len || !peri_slice_is_utf8(key)) {
     return refuse(r, "a key is not text", "");
   }
@@ -235,7 +263,11 @@ static int read_table(struct reader *r, struct peri_json **ret_json) {
 
 static int read_value(struct reader *r, struct peri_json **ret_json) {
   int type = lua_type(r->L, -1);
+  int rc = count(r, 0);
 
+  if (rc < 0) {
+    return rc;
+  }
   switch (type) {
     case LUA_TBOOLEAN:
       *ret_json = peri_json_bool(lua_toboolean(r->L, -1));
@@ -262,8 +294,12 @@ int peri_convert_read(struct lua_State *L, int index,
 
   luaL_checkstack(L, PERI_CONVERT_DEPTH * 3 + 4, "nested too deep");
   lua_pushvalue(L, index);
+  int top = lua_gettop(L);
   int rc = read_value(&r, &json);
-  lua_pop(L, 1);
+  lua_settop(L, top - 1);
+  if (r.exhausted) {
+    peri_vm_charge(L, 0);
+  }
   if (rc < 0) {
     return rc;
   }

@@ -15,9 +15,11 @@ void peri_convert_push(struct lua_State *L, const struct peri_json *json);
 
 /// Reads the Lua value at `index` (positive) as JSON. A table with the keys
 /// 1 … n becomes an array, an empty one or one with named keys an object (its
-/// numbered keys are then "1", "2" …). Raises only before it has allocated.
+/// numbered keys are then "1", "2" …). Counts two steps for each value, and
+/// raises when the budget is used up, with nothing held.
 /// @return 0, PERI_ENOMEM, or PERI_EINVAL with `path: words` for functions,
-///   userdata, cycles, NaN, keys of other types and text that is not UTF-8.
+///   userdata, cycles, NaN, keys of other types, text that is not UTF-8, and
+///   over 262,144 values or 16 MiB of text.
 int peri_convert_read(struct lua_State *L, int index,
                       struct peri_json **ret_json,
                       struct peri_problem *ret_problem);

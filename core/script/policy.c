@@ -13,7 +13,7 @@
 #include "script/sources.h"
 #include "script/state.h"
 
-enum { NAME_BYTES = 64, MAX_KEYS = 8 };
+enum { NAME_BYTES = 64, MAX_KEYS = 10 };
 
 static const struct kind {
   const char *name;
@@ -22,11 +22,15 @@ static const struct kind {
 } kinds[] = {
     {"picker",
      "perigee.policy.picker",
-     {"pick", "update", "name", "schema", "new"}},
-    {"fallback", "perigee.policy.fallback", {"fetch", "name", "schema", "new"}},
+     {"pick", "update", "name", "schema", "new", "selftest", "export",
+      "import"}},
+    {"fallback",
+     "perigee.policy.fallback",
+     {"fetch", "name", "schema", "new", "selftest", "export", "import"}},
     {"balancer",
      "perigee.policy.balancer",
-     {"pick", "update", "done", "name", "schema", "new"}},
+     {"pick", "update", "done", "name", "schema", "new", "selftest", "export",
+      "import"}},
 };
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
@@ -167,17 +171,30 @@ static void run_file(lua_State *L, const char *path) {
   }
 }
 
-// Checks that the value at the top is a declaration of `kind` called `name`.
-static void check_declaration(lua_State *L, const struct kind *kind,
-                              const char *name, const char *path) {
+static bool is_declared(lua_State *L, int index, const struct kind *kind) {
   bool marked = false;
 
-  if (lua_istable(L, -1) && lua_getmetatable(L, -1)) {
+  if (lua_istable(L, index) && lua_getmetatable(L, index)) {
     luaL_getmetatable(L, kind->meta);
     marked = lua_rawequal(L, -1, -2);
     lua_pop(L, 2);
   }
-  if (!marked) {
+  return marked;
+}
+
+const char *peri_policy_kind(struct lua_State *L, int declaration) {
+  for (int i = 0; i < KINDS; i++) {
+    if (is_declared(L, declaration, &kinds[i])) {
+      return kinds[i].name;
+    }
+  }
+  return NULL;
+}
+
+// Checks that the value at the top is a declaration of `kind` called `name`.
+static void check_declaration(lua_State *L, const struct kind *kind,
+                              const char *name, const char *path) {
+  if (!is_declared(L, lua_gettop(L), kind)) {
     luaL_error(L, "%s:1: the file must return policy.%s{…}, not a %s", path,
                kind->name, luaL_typename(L, -1));
   }
@@ -312,11 +329,12 @@ static void push_reference_options(lua_State *L) {
 }
 
 // The object's methods are Lua, since a fetch could not wait across C.
-static void push_binder(lua_State *L) {
+void peri_policy_bind(struct lua_State *L, int declaration, int self) {
   static const char source[] =
       "local declaration, self = ...\n"
       "local object = {}\n"
-      "for _, name in ipairs({ 'fetch', 'update', 'pick', 'done' }) do\n"
+      "for _, name in ipairs({ 'fetch', 'update', 'pick', 'done', 'export',\n"
+      "                        'import' }) do\n"
       "  local method = declaration[name]\n"
       "  object[name] = method and function(_, ...)\n"
       "    return method(self, ...)\n"
@@ -330,6 +348,9 @@ static void push_binder(lua_State *L) {
   if (luaL_loadbuffer(L, source, sizeof(source) - 1, "=perigee.policy") != 0) {
     lua_error(L);
   }
+  lua_pushvalue(L, declaration);
+  lua_pushvalue(L, self);
+  lua_call(L, 2, 1);
 }
 
 int peri_policy_use(struct lua_State *L) {
@@ -349,10 +370,7 @@ int peri_policy_use(struct lua_State *L) {
   if (peri_policy_make(L, 4, 5, &problem) < 0) {
     return luaL_error(L, "%s %s: %s", kind, name, problem.text);
   }
-  push_binder(L);
-  lua_pushvalue(L, 4);
-  lua_pushvalue(L, 6);
-  lua_call(L, 2, 1);
+  peri_policy_bind(L, 4, 6);
   return 1;
 }
 

@@ -22,3 +22,16 @@ int peri_policy_make(struct lua_State *L, int declaration, int options,
 
 /// Whether `name` can be a policy's name: [a-z0-9_]+, at most 64 bytes.
 bool peri_policy_name_ok(const char *name);
+
+/// The kind of the declaration at `declaration`, or NULL when it is none.
+const char *peri_policy_kind(struct lua_State *L, int declaration);
+
+/// Pushes an object whose methods are the functions of the declaration, called
+/// with what `new` made, at `self` (both positive).
+void peri_policy_bind(struct lua_State *L, int declaration, int self);
+
+/// Runs the declaration's own `selftest`, when it has one, with the toolkit of
+/// _meta/try.lua (selftest.c), whose handles end with it. Raises when the test
+/// does, or when it returns false or nil and why.
+/// @return 0
+int peri_policy_selftest(struct lua_State *L, int declaration);
