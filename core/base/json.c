@@ -156,6 +156,10 @@ int peri_json_set(struct peri_json *object, const char *key,
                                                                    : 0;
 }
 
+bool peri_json_equal(const struct peri_json *a, const struct peri_json *b) {
+  return a == b || json_equal(inner(a), inner(b)) != 0;
+}
+
 int peri_json_type(const struct peri_json *json) {
   if (json == NULL) {
     return PERI_JSON_NULL;

@@ -48,6 +48,10 @@ int peri_json_append(struct peri_json *array, struct peri_json *value);
 int peri_json_set(struct peri_json *object, const char *key,
                   struct peri_json *value);
 
+/// The same value: members of objects in any order, 1 and 1.0 apart. NULL only
+/// equals NULL.
+bool peri_json_equal(const struct peri_json *a, const struct peri_json *b);
+
 int peri_json_type(const struct peri_json *json);  // NULL counts as null
 bool peri_json_to_bool(const struct peri_json *json);
 int64_t peri_json_to_integer(const struct peri_json *json);  // 0 for others

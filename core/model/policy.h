@@ -17,6 +17,12 @@ struct peri_policy_ref {
   const struct peri_json *options;  // an object without the name; may be NULL
 };
 
+/// Whether both name the same policy with the same options (none and an empty
+/// object are the same), so that what was made for one serves the other. Any
+/// thread.
+bool peri_policy_ref_same(const struct peri_policy_ref *a,
+                          const struct peri_policy_ref *b);
+
 /// What a picker or a balancer chose, and what explains it. Slices are valid
 /// until the policy is called again.
 struct peri_choice {

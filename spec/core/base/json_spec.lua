@@ -142,6 +142,31 @@ describe("base/json writing", function()
     assert.equal('""', dump(json))
   end)
 
+  it("compares values, whatever the order of members", function()
+    local same = {
+      { "null", "null" },
+      { "1", "1" },
+      { '{"a":1,"b":[2,{"c":"x"}]}', '{"b":[2,{"c":"x"}],"a":1}' },
+      { "[]", "[]" },
+    }
+    for _, pair in ipairs(same) do
+      assert.is_true(C.peri_json_equal(parse(pair[1]), parse(pair[2])))
+    end
+    local other = {
+      { "1", "1.0" },
+      { "[1,2]", "[2,1]" },
+      { '{"a":1}', '{"a":1,"b":2}' },
+      { '{"a":null}', "{}" },
+      { '"1"', "1" },
+      { "[]", "{}" },
+    }
+    for _, pair in ipairs(other) do
+      assert.is_false(C.peri_json_equal(parse(pair[1]), parse(pair[2])))
+    end
+    assert.is_true(C.peri_json_equal(nil, nil))
+    assert.is_false(C.peri_json_equal(nil, parse("null")))
+  end)
+
   it("visits members in order and stops when told", function()
     local json = parse('{"b":1,"a":"x","c":null}')
     local buffer = ffi.new("struct peri_buffer")
