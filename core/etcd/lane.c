@@ -5,6 +5,7 @@
 #include "base/container.h"
 #include "base/error.h"
 #include "etcd/keepalive_private.h"
+#include "etcd/private.h"
 
 enum {
   REQUEST_BYTES = 16  // a tag and a 64-bit varint take 11
@@ -71,11 +72,12 @@ static struct peri_keep_ask *ask_find(struct peri_keep_lane *lane, int64_t id) {
 
 void peri_keep_lane_message(void *ctx, struct peri_slice bytes) {
   struct peri_keep_lane *lane = ctx;
+  struct peri_etcd_error error;
   Etcdpb__LeaseKeepAliveResponse *answer =
-      etcdpb__lease_keep_alive_response__unpack(NULL, bytes.len,
-                                                (const uint8_t *)bytes.ptr);
+      (Etcdpb__LeaseKeepAliveResponse *)peri_etcd_unpack(
+          &etcdpb__lease_keep_alive_response__descriptor, bytes, &error);
   if (answer == NULL || answer->ttl > PERI_KEEP_MAX_TTL_S) {
-    struct peri_etcd_error error = {
+    error = (struct peri_etcd_error){
         .kind = PERI_ETCD_GARBAGE,
         .status = -1,
         .text = "the answer to a keepalive is not one",

@@ -154,7 +154,7 @@ int peri_etcd_pack(const struct ProtobufCMessage *message,
                    struct peri_buffer *buffer);
 /// The message in `bytes`, freed by the caller with
 /// protobuf_c_message_free_unpacked(); NULL with `ret_error` filled
-/// (PERI_ETCD_GARBAGE) when it is none.
+/// (PERI_ETCD_GARBAGE) when it is none, or takes far more memory than bytes.
 struct ProtobufCMessage *peri_etcd_unpack(
     const struct ProtobufCMessageDescriptor *type, struct peri_slice bytes,
     struct peri_etcd_error *ret_error);

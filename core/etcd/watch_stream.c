@@ -292,10 +292,9 @@ void peri_watches_message(void *ctx, struct peri_slice bytes) {
   struct peri_etcd_error error;
   peri_watches_enter(watches);
   hear(watches);
-  Etcdpb__WatchResponse *message = etcdpb__watch_response__unpack(
-      NULL, bytes.len, (const uint8_t *)bytes.ptr);
+  Etcdpb__WatchResponse *message = (Etcdpb__WatchResponse *)peri_etcd_unpack(
+      &etcdpb__watch_response__descriptor, bytes, &error);
   if (message == NULL) {
-    peri_etcd_error_set(&error, PERI_ETCD_GARBAGE, "no watch response");
     peri_etcd_endpoint_suspect(watches->etcd, watches->endpoint);
     peri_watches_fail(watches, &error, false);
     goto done;

@@ -27,3 +27,15 @@ bool shim_wire_unpack(struct peri_slice bytes, struct peri_buffer *buffer,
   etcdpb__put_request__free_unpacked(message, NULL);
   return true;
 }
+
+long shim_wire_range(struct peri_slice bytes,
+                     struct peri_etcd_error *ret_error) {
+  Etcdpb__RangeResponse *message = (Etcdpb__RangeResponse *)peri_etcd_unpack(
+      &etcdpb__range_response__descriptor, bytes, ret_error);
+  if (message == NULL) {
+    return -1;
+  }
+  long count = (long)message->n_kvs;
+  etcdpb__range_response__free_unpacked(message, NULL);
+  return count;
+}

@@ -32,4 +32,15 @@ describe("etcd/wire", function()
     end
     C.peri_buffer_done(buffer)
   end)
+
+  it("takes no more memory than what etcd sends needs", function()
+    local error = ffi.new("struct peri_etcd_error")
+    -- As small as a record gets: key "k", revisions, version, no value.
+    local record = "\10\1k\16\5\24\5\32\1"
+    local kvs = ("\18" .. string.char(#record) .. record):rep(100000)
+    assert.equal(100000, tonumber(C.shim_wire_range(M.slice(kvs), error)))
+    -- Two bytes each, and a hundred in memory.
+    assert.equal(-1, tonumber(C.shim_wire_range(M.slice(("\18\0"):rep(1000000)), error)))
+    assert.equal("garbage", ffi.string(C.peri_etcd_kind_name(error.kind)))
+  end)
 end)
