@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "app/diff.h"
 #include "base/container.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -10,7 +11,7 @@
 #include "model/snapshot.h"
 #include "registry/registry.h"
 
-enum { LOOK_EVERY_MS = 2000, NAMES_BYTES = 256 };
+enum { LOOK_EVERY_MS = 2000 };
 
 struct peri_reload {
   struct peri_reload_options options;
@@ -40,7 +41,7 @@ static void read_again(struct peri_turn *turn) {
   struct peri_registry *registry = reload->options.registry;
   struct peri_problem problem = {0, ""};
   struct peri_setup setup;
-  char names[NAMES_BYTES];
+  struct peri_diff diff;
   if (peri_setup_read(reload->options.file, &setup, &problem) < 0) {
     refuse(reload, &problem);
     return;
@@ -57,10 +58,12 @@ static void read_again(struct peri_turn *turn) {
            "read the configuration again: the services %s (version %llu)",
            after == before ? "are the same" : "have changed",
            (unsigned long long)after);
-  if (peri_setup_differs(reload->options.setup->tree, setup.tree, names,
-                         sizeof(names))) {
-    peri_log(PERI_LOG_WARN, "app",
-             "what changed in %s takes effect after a restart", names);
+  if (peri_diff_make(reload->options.setup, &setup, &diff) == 0) {
+    if (diff.restart[0] != '\0') {
+      peri_log(PERI_LOG_WARN, "app",
+               "what changed in %s takes effect after a restart", diff.restart);
+    }
+    peri_diff_done(&diff);
   }
   peri_setup_done(&setup);
 }

@@ -10,6 +10,8 @@ struct peri_json;
 struct peri_setup {
   struct peri_config *config;
   struct peri_json *tree;  // what the file returned, to compare with later
+  char *source;            // the file's text
+  size_t source_len;
 };
 
 /// Evaluates and checks a configuration file; blocking, but bounded by the
@@ -24,11 +26,3 @@ void peri_setup_done(struct peri_setup *setup);
 /// Warns of every folder in `policies.path` and `files` that is not there: it
 /// may come later, but is more often a slip.
 void peri_setup_warn(const struct peri_config *config);
-
-/// Names what differs between two trees besides the services of the registry
-/// and `provides` ("groups, listen", cut when too long), for which the sidecar
-/// would have to start again. The order of keys does not count. Returns whether
-/// anything does.
-bool peri_setup_differs(const struct peri_json *old_tree,
-                        const struct peri_json *new_tree, char *ret_names,
-                        size_t capacity);
