@@ -71,26 +71,34 @@ static bool header_matches(const struct peri_route_header *header,
   return false;
 }
 
-static bool matches(const struct peri_route *route,
-                    const struct peri_route_query *query) {
-  if ((route->service != NULL && !like(route->service, query->service)) ||
-      (route->method != NULL && !like(route->method, query->method)) ||
-      (route->authority != NULL &&
-       !like_host(route->authority, query->authority))) {
-    return false;
+enum peri_route_part peri_route_miss(
+    const struct peri_route *route, const struct peri_route_query *query,
+    const struct peri_route_header **ret_header) {
+  if (route->service != NULL && !like(route->service, query->service)) {
+    return PERI_ROUTE_SERVICE;
+  }
+  if (route->method != NULL && !like(route->method, query->method)) {
+    return PERI_ROUTE_METHOD;
+  }
+  if (route->authority != NULL &&
+      !like_host(route->authority, query->authority)) {
+    return PERI_ROUTE_AUTHORITY;
   }
   for (size_t i = 0; i < route->header_count; i++) {
     if (!header_matches(&route->headers[i], query)) {
-      return false;
+      *ret_header = &route->headers[i];
+      return PERI_ROUTE_HEADER;
     }
   }
-  return true;
+  return PERI_ROUTE_MATCHES;
 }
 
 const struct peri_route *peri_route_find(const struct peri_config *config,
                                          const struct peri_route_query *query) {
+  const struct peri_route_header *header = NULL;
   for (size_t i = 0; i < config->route_count; i++) {
-    if (matches(&config->routes[i], query)) {
+    if (peri_route_miss(&config->routes[i], query, &header) ==
+        PERI_ROUTE_MATCHES) {
       return &config->routes[i];
     }
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/buffer.h"
 #include "base/types.h"
 #include "model/policy.h"
 
@@ -65,3 +66,26 @@ const struct peri_route *peri_route_find(const struct peri_config *config,
 /// One target by weight; `random` is any 64-bit number.
 const struct peri_route_target *peri_route_choose(
     const struct peri_route *route, uint64_t random);
+
+/// A condition of a route.
+enum peri_route_part {
+  PERI_ROUTE_MATCHES = 0,
+  PERI_ROUTE_SERVICE = 1,
+  PERI_ROUTE_METHOD = 2,
+  PERI_ROUTE_AUTHORITY = 3,
+  PERI_ROUTE_HEADER = 4
+};
+
+/// The first condition of a route that a call does not meet; for
+/// PERI_ROUTE_HEADER `*ret_header` is the one. Any thread.
+enum peri_route_part peri_route_miss(
+    const struct peri_route *route, const struct peri_route_query *query,
+    const struct peri_route_header **ret_header);
+
+/// Appends why a route matches a call or does not, as in `route 2 matched:
+/// service "orders.v1.*"` or `route 1 did not: authority is "a", not "b"`.
+/// Values of headers that may be secrets are left out. @return 0 or
+/// PERI_ENOMEM. Any thread.
+int peri_route_words(const struct peri_route *route,
+                     const struct peri_route_query *query,
+                     struct peri_buffer *text);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "model/config.h"
 #include "model/route.h"
 
 struct one {
@@ -56,4 +57,17 @@ double peri_shim_route_cost(const struct peri_config *config,
   }
   uint64_t spent = peri_clock_mono_ns() - began;
   return found == rounds ? (double)spent / (double)rounds : -1;
+}
+
+int peri_shim_route_words(const struct peri_config *config,
+                          struct peri_slice path, struct peri_slice authority,
+                          const char *name, struct peri_slice value,
+                          struct peri_buffer *text) {
+  struct one one = {name, value};
+  struct peri_route_query query = {.authority = authority,
+                                   .header = header,
+                                   .ctx = &one,
+                                   .pattern = pattern};
+  (void)peri_route_split(path, &query.service, &query.method);
+  return peri_route_words(&config->routes[0], &query, text);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/buffer.h"
 #include "base/types.h"
 
 struct peri_config;
@@ -13,3 +14,10 @@ size_t peri_shim_route_find(const struct peri_config *config,
 /// The nanoseconds that one search takes, as an average of `rounds`.
 double peri_shim_route_cost(const struct peri_config *config,
                             struct peri_slice path, size_t rounds);
+
+/// Words about the first route of the configuration and a call, as
+/// peri_route_words() gives them.
+int peri_shim_route_words(const struct peri_config *config,
+                          struct peri_slice path, struct peri_slice authority,
+                          const char *name, struct peri_slice value,
+                          struct peri_buffer *text);

@@ -1,0 +1,113 @@
+#pragma once
+
+#include "base/buffer.h"
+#include "base/types.h"
+
+struct peri_arena;
+
+enum peri_decision_kind {
+  PERI_DECISION_CALL = 1,  // where an attempt of a call goes
+  PERI_DECISION_KEY = 2    // who owns a key, and what a Get of it does
+};
+
+enum {
+  PERI_DECISION_TEXT_BYTES = 256,  // of one text
+  PERI_DECISION_MISSES = 8,
+  PERI_DECISION_CANDIDATES = 64,
+  PERI_DECISION_LINES = 24,       // of an explanation in trailers
+  PERI_DECISION_LINE_BYTES = 512  // of one of these
+};
+
+/// An endpoint that could be chosen, with what the policy saw of it.
+struct peri_decision_candidate {
+  const char *address;
+  const char *zone;
+  uint32_t weight;
+  uint32_t inflight;
+  uint64_t latency_ns;  // average; 0: none is known
+  double failures;      // lately, halved every 10 s
+  bool suspect;
+  bool tried;  // by the call, in an attempt before
+  bool chosen;
+};
+
+/// One decision as plain data. Counted by reference; one thread at a time. Its
+/// texts belong to it, are never NULL, have no control characters and at most
+/// PERI_DECISION_TEXT_BYTES bytes.
+struct peri_decision {
+  struct peri_arena *arena;
+  uint32_t references;
+  struct peri_decision *before;  // the same call's attempt before, or NULL
+  enum peri_decision_kind kind;
+  int64_t at_ns;        // Unix
+  const char *subject;  // "orders.v1.Orders/Get", or the group
+  const char *key;
+  uint32_t attempt;   // from 1; 0: there was none
+  uint32_t route;     // that matched, from 1; 0: none
+  const char *found;  // how the service was found, or what is here of the key
+  const char *missed[PERI_DECISION_MISSES];  // routes that did not match, why
+  size_t missed_count;
+  size_t missed_more;
+  const char *service;  // that the call goes to, or ""
+  uint32_t weight;      // of the service among the route's; 0: the only one
+  uint32_t weights;     // of all of them
+  bool picked;          // something was asked for a choice
+  const char *policy;   // "" for what is built in
+  uint32_t version;     // of the policy; 0: unknown
+  bool older;           // not its current one
+  const char *reason;   // what the policy says why
+  const char *trouble;  // why the policy, or its current version, did not say
+  uint64_t took_ns;     // 0: not measured
+  const char *chosen;   // address, or ""
+  struct peri_decision_candidate *candidates;
+  size_t candidate_count;
+  size_t candidate_more;
+  const char *outcome;  // what a Get does, or why a call goes nowhere
+  int status;           // of gRPC, once known; -1 before
+  uint64_t elapsed_ns;  // from the request to that
+};
+
+/// A decision made now, with one reference; NULL when out of memory.
+struct peri_decision *peri_decision_new(enum peri_decision_kind kind);
+struct peri_decision *peri_decision_ref(struct peri_decision *decision);
+/// NULL is fine.
+void peri_decision_unref(struct peri_decision *decision);
+
+/// A text for it: copied, control characters replaced, cut at a whole
+/// character; "" when out of memory.
+const char *peri_decision_text(struct peri_decision *decision,
+                               struct peri_slice text);
+/// The same, formatted.
+const char *peri_decision_format(struct peri_decision *decision,
+                                 const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/// Room for the candidates of a choice among `count`: the first
+/// PERI_DECISION_CANDIDATES are kept and the others counted. Returns how many
+/// there is room for; 0 when out of memory.
+size_t peri_decision_room(struct peri_decision *decision, size_t count);
+
+/// Appends it in words, a line each and indented, without the attempts before.
+/// @return 0 or PERI_ENOMEM.
+int peri_decision_words(const struct peri_decision *decision,
+                        struct peri_buffer *text);
+
+/// Appends a span of time as people write it: "0.4 us", "1.2 ms", "29 s".
+/// @return 0 or PERI_ENOMEM.
+int peri_decision_span(uint64_t ns, struct peri_buffer *text);
+
+/// An explanation as fields of trailers can hold it.
+struct peri_decision_lines {
+  struct peri_slice lines[PERI_DECISION_LINES];
+  size_t count;
+  struct peri_buffer text;  // of the lines
+};
+
+/// Writes a decision, after the attempts before it, as lines: percent-encoded
+/// as grpc-message is, cut at PERI_DECISION_LINE_BYTES. Left out is what would
+/// not fit `room_bytes`, counted as HTTP/2 counts header lists for fields named
+/// `perigee-explain`. Out of memory gives no lines.
+void peri_decision_lines_init(struct peri_decision_lines *lines,
+                              const struct peri_decision *decision,
+                              size_t room_bytes);
+void peri_decision_lines_done(struct peri_decision_lines *lines);
