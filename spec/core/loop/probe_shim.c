@@ -29,6 +29,9 @@ static void act(struct peri_probe *probe) {
     case PERI_PROBE_FREE_WATCH:
       peri_watch_free(probe->target);
       break;
+    case PERI_PROBE_FREE_TREE:
+      peri_tree_watch_free(probe->target);
+      break;
     case PERI_PROBE_CLOSE_MAILBOX:
       peri_mailbox_close(probe->target);
       break;

@@ -7,6 +7,7 @@
 #include "loop/poll.h"
 #include "loop/signal.h"
 #include "loop/timer.h"
+#include "loop/tree.h"
 #include "loop/turn.h"
 
 /// The names of the probes called, in order.
@@ -24,6 +25,7 @@ enum peri_probe_action {
   PERI_PROBE_FREE_POLL,
   PERI_PROBE_FREE_SIGNAL,
   PERI_PROBE_FREE_WATCH,
+  PERI_PROBE_FREE_TREE,
   PERI_PROBE_CLOSE_MAILBOX,
   PERI_PROBE_REQUEST_TURN,
   PERI_PROBE_CANCEL_TURN
