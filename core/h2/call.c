@@ -21,15 +21,20 @@ void peri_call_disarm(struct peri_call *call) {
   }
 }
 
+static void free_fields(struct peri_call_header_node *field) {
+  while (field != NULL) {
+    struct peri_call_header_node *next = field->next;
+    free(field);
+    field = next;
+  }
+}
+
 void peri_call_settle(struct peri_call *call) {
   if (call->stream != NULL || call->owed) {
     return;
   }
-  while (call->headers != NULL) {
-    struct peri_call_header_node *header = call->headers;
-    call->headers = header->next;
-    free(header);
-  }
+  free_fields(call->headers);
+  free_fields(call->trailers);
   peri_single_done(&call->single);
   free(call);
 }
@@ -125,6 +130,8 @@ static void read_head(const struct peri_h2_stream *stream,
       place = &ret_head->timeout;
     } else if (name.len == 13 && memcmp(name.ptr, "grpc-encoding", 13) == 0) {
       place = &ret_head->encoding;
+    } else if (name.len == 15 && memcmp(name.ptr, "perigee-explain", 15) == 0) {
+      place = &ret_head->explain;
     }
     if (place != NULL && place->ptr == NULL) {
       *place = fields[i].value;
@@ -197,6 +204,9 @@ void peri_call_accept(struct peri_h2_stream *stream, uint32_t message_bytes,
   call->handler = handler;
   call->ctx = ctx;
   call->last_header = &call->headers;
+  call->last_trailer = &call->trailers;
+  call->asks_why =
+      head.explain.ptr != NULL && !peri_slice_is(head.explain, "0");
   call->content_type = peri_call_echo(head.content_type);
   call->encoding = head.encoding.ptr == NULL
                        ? PERI_ENCODING_IDENTITY
@@ -219,6 +229,14 @@ bool peri_call_header(const struct peri_call *call, const char *name,
                       struct peri_slice *ret_value) {
   return call->stream != NULL &&
          peri_h2_stream_header(call->stream, name, ret_value);
+}
+
+bool peri_call_asks_why(const struct peri_call *call) {
+  return call->asks_why;
+}
+
+size_t peri_call_list_bytes(const struct peri_call *call) {
+  return call->stream != NULL ? peri_h2_stream_list_bytes(call->stream) : 0;
 }
 
 uint64_t peri_call_deadline_ns(const struct peri_call *call) {

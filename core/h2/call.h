@@ -4,6 +4,8 @@
 #include "base/types.h"
 #include "h2/stream.h"
 
+enum { PERI_CALL_MOST_HEADERS = 16, PERI_CALL_MOST_TRAILERS = 24 };
+
 /// A gRPC call that this sidecar answers itself (grpc/grpc
 /// doc/PROTOCOL-HTTP2.md): one request message in, one or many out. It is freed
 /// after the handler has finished it and the stream has closed. Loop thread
@@ -29,12 +31,22 @@ void peri_call_accept(struct peri_h2_stream *stream, uint32_t message_bytes,
 /// method (no such method, no route …).
 void peri_call_refuse(struct peri_h2_stream *stream, int status,
                       const char *message);
+/// The same with at most PERI_CALL_MOST_TRAILERS more fields behind the status.
+void peri_call_refuse_more(struct peri_h2_stream *stream, int status,
+                           const char *message,
+                           const struct peri_h2_field *more, size_t count);
 
 /// The `:path`; empty once the caller has left.
 struct peri_slice peri_call_path(const struct peri_call *call);
 /// A request header; false when absent, or once the caller has left.
 bool peri_call_header(const struct peri_call *call, const char *name,
                       struct peri_slice *ret_value);
+/// Whether the request has the header `perigee-explain`, other than "0": the
+/// caller asks why things are as they are.
+bool peri_call_asks_why(const struct peri_call *call);
+/// The bytes of header list that the caller takes in one answer, as HTTP/2
+/// counts them; 0 once it has left.
+size_t peri_call_list_bytes(const struct peri_call *call);
 /// The monotonic instant of the caller's deadline, 0 when there is none.
 uint64_t peri_call_deadline_ns(const struct peri_call *call);
 /// The loop that the call lives on.
@@ -49,10 +61,16 @@ void peri_call_on_cancel(struct peri_call *call,
                          void (*canceled)(void *ctx, int code), void *ctx);
 
 /// Adds a response header, before the first message. Copied. @return 0,
-/// PERI_EINVAL (messages have been sent, or no valid field), PERI_ELIMIT (16
-/// are there), PERI_ECLOSED or PERI_ENOMEM.
+/// PERI_EINVAL (messages have been sent, or no valid field), PERI_ELIMIT
+/// (PERI_CALL_MOST_HEADERS are there), PERI_ECLOSED or PERI_ENOMEM.
 int peri_call_add_header(struct peri_call *call, const char *name,
                          struct peri_slice value);
+
+/// Adds a field behind the status. Copied. @return 0, PERI_EINVAL (no valid
+/// field), PERI_ELIMIT (PERI_CALL_MOST_TRAILERS are there), PERI_ECLOSED or
+/// PERI_ENOMEM.
+int peri_call_add_trailer(struct peri_call *call, const char *name,
+                          struct peri_slice value);
 
 /// Sends one message made of `pieces` and status OK: the whole unary answer.
 /// Pieces are released as peri_h2_stream_write() says. The call must not be

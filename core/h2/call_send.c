@@ -12,7 +12,7 @@
 enum {
   INTERNAL_ERROR = 2,
   STACK_PIECES = 8,
-  MOST_FIELDS = PERI_CALL_MOST_HEADERS + 5,
+  MOST_FIELDS = PERI_CALL_MOST_HEADERS + PERI_CALL_MOST_TRAILERS + 5,
   MOST_MESSAGE_BYTES = 2048,  // of grpc-message, encoded: clients limit headers
   STATUS_DIGITS = 12
 };
@@ -66,6 +66,16 @@ static size_t put_ending(int status, const char *message, struct ending *ending,
   return 2;
 }
 
+static size_t put_trailers(const struct peri_call *call,
+                           struct peri_h2_field *ret_fields) {
+  size_t count = 0;
+  for (const struct peri_call_header_node *trailer = call->trailers;
+       trailer != NULL; trailer = trailer->next) {
+    ret_fields[count++] = trailer->field;
+  }
+  return count;
+}
+
 // A stream whose answer could not be queued must not be left hanging.
 static void check(struct peri_h2_stream *stream, int rc) {
   if (rc < 0 && rc != PERI_EBUSY && rc != PERI_ECLOSED) {
@@ -81,7 +91,25 @@ void peri_call_refuse_with(struct peri_h2_stream *stream,
   struct ending ending;
   size_t count = put_head(call, content_type, fields);
   count += put_ending(status, message, &ending, fields + count);
+  if (call != NULL) {
+    count += put_trailers(call, fields + count);
+  }
   check(stream, peri_h2_stream_respond(stream, fields, count, true));
+}
+
+void peri_call_refuse_more(struct peri_h2_stream *stream, int status,
+                           const char *message,
+                           const struct peri_h2_field *more, size_t count) {
+  struct peri_h2_field fields[MOST_FIELDS];
+  struct peri_slice type = {"", 0};
+  struct ending ending;
+  (void)peri_h2_stream_header(stream, "content-type", &type);
+  size_t used = put_head(NULL, peri_call_echo(type), fields);
+  used += put_ending(status, message, &ending, fields + used);
+  for (size_t i = 0; i < count && i < PERI_CALL_MOST_TRAILERS; i++) {
+    fields[used++] = more[i];
+  }
+  check(stream, peri_h2_stream_respond(stream, fields, used, true));
 }
 
 void peri_call_refuse(struct peri_h2_stream *stream, int status,
@@ -150,7 +178,7 @@ fail:
 
 void peri_call_conclude(struct peri_call *call, int status,
                         const char *message) {
-  struct peri_h2_field fields[2];
+  struct peri_h2_field fields[2 + PERI_CALL_MOST_TRAILERS];
   struct ending ending;
   if (call->answered) {
     return;
@@ -162,39 +190,75 @@ void peri_call_conclude(struct peri_call *call, int status,
     return;
   }
   size_t count = put_ending(status, message, &ending, fields);
+  count += put_trailers(call, fields + count);
   check(call->stream, peri_h2_stream_finish(call->stream, fields, count));
+}
+
+// A field with its texts behind it; NULL when out of memory.
+static struct peri_call_header_node *keep(const char *name,
+                                          struct peri_slice value) {
+  size_t name_len = strlen(name);
+  struct peri_call_header_node *node =
+      malloc(sizeof(*node) + name_len + value.len);
+  if (node == NULL) {
+    return NULL;
+  }
+  char *text = (char *)(node + 1);
+  memcpy(text, name, name_len);
+  if (value.len > 0) {
+    memcpy(text + name_len, value.ptr, value.len);
+  }
+  node->next = NULL;
+  node->field =
+      (struct peri_h2_field){{text, name_len}, {text + name_len, value.len}};
+  return node;
+}
+
+static bool is_valid(const char *name, struct peri_slice value) {
+  return name[0] != '\0' && name[0] != ':' &&
+         nghttp2_check_header_name((const uint8_t *)name, strlen(name)) != 0 &&
+         nghttp2_check_header_value((const uint8_t *)value.ptr, value.len) != 0;
 }
 
 int peri_call_add_header(struct peri_call *call, const char *name,
                          struct peri_slice value) {
-  size_t name_len = strlen(name);
   if (call->answered) {
     return PERI_ECLOSED;
   }
-  if (call->started || name_len == 0 || name[0] == ':' ||
-      nghttp2_check_header_name((const uint8_t *)name, name_len) == 0 ||
-      nghttp2_check_header_value((const uint8_t *)value.ptr, value.len) == 0) {
+  if (call->started || !is_valid(name, value)) {
     return PERI_EINVAL;
   }
   if (call->header_count == PERI_CALL_MOST_HEADERS) {
     return PERI_ELIMIT;
   }
-  struct peri_call_header_node *header =
-      malloc(sizeof(*header) + name_len + value.len);
+  struct peri_call_header_node *header = keep(name, value);
   if (header == NULL) {
     return PERI_ENOMEM;
   }
-  char *text = (char *)(header + 1);
-  memcpy(text, name, name_len);
-  if (value.len > 0) {
-    memcpy(text + name_len, value.ptr, value.len);
-  }
-  header->next = NULL;
-  header->field =
-      (struct peri_h2_field){{text, name_len}, {text + name_len, value.len}};
   *call->last_header = header;
   call->last_header = &header->next;
   call->header_count++;
+  return 0;
+}
+
+int peri_call_add_trailer(struct peri_call *call, const char *name,
+                          struct peri_slice value) {
+  if (call->answered) {
+    return PERI_ECLOSED;
+  }
+  if (!is_valid(name, value)) {
+    return PERI_EINVAL;
+  }
+  if (call->trailer_count == PERI_CALL_MOST_TRAILERS) {
+    return PERI_ELIMIT;
+  }
+  struct peri_call_header_node *trailer = keep(name, value);
+  if (trailer == NULL) {
+    return PERI_ENOMEM;
+  }
+  *call->last_trailer = trailer;
+  call->last_trailer = &trailer->next;
+  call->trailer_count++;
   return 0;
 }
 
@@ -209,9 +273,16 @@ int peri_call_send(struct peri_call *call, const struct peri_h2_piece *pieces,
   return rc == 0 || rc == PERI_EBUSY ? rc : PERI_ECLOSED;
 }
 
+static int finish_more(struct peri_call *call,
+                       const struct peri_h2_field *status) {
+  struct peri_h2_field fields[1 + PERI_CALL_MOST_TRAILERS] = {*status};
+  size_t count = 1 + put_trailers(call, fields + 1);
+  return peri_h2_stream_finish(call->stream, fields, count);
+}
+
 void peri_call_reply(struct peri_call *call, const struct peri_h2_piece *pieces,
                      size_t count) {
-  static const struct peri_h2_field ok[] = {{{"grpc-status", 11}, {"0", 1}}};
+  static const struct peri_h2_field ok = {{"grpc-status", 11}, {"0", 1}};
   call->owed = false;
   if (call->answered) {
     peri_h2_pieces_release(pieces, count);
@@ -221,7 +292,8 @@ void peri_call_reply(struct peri_call *call, const struct peri_h2_piece *pieces,
   int rc = put_message(call, pieces, count);
   peri_call_disarm(call);
   if (rc == 0 || rc == PERI_EBUSY) {
-    rc = peri_h2_stream_finish(call->stream, ok, 1);
+    rc = call->trailers == NULL ? peri_h2_stream_finish(call->stream, &ok, 1)
+                                : finish_more(call, &ok);
   }
   check(call->stream, rc);
 }

@@ -7,9 +7,7 @@
 
 struct peri_timer;
 
-enum { PERI_CALL_MOST_HEADERS = 16 };
-
-/// A response header of the handler's; name and value lie behind it.
+/// A field of the handler's; name and value lie behind it.
 struct peri_call_header_node {
   struct peri_call_header_node *next;
   struct peri_h2_field field;
@@ -29,9 +27,13 @@ struct peri_call {
   struct peri_timer *timer;  // for the deadline, once it is needed
   struct peri_call_header_node *headers;
   struct peri_call_header_node **last_header;
+  struct peri_call_header_node *trailers;
+  struct peri_call_header_node **last_trailer;
   uint32_t header_count;
+  uint32_t trailer_count;
   enum peri_single_encoding encoding;
   struct peri_slice content_type;
+  bool asks_why;  // perigee-explain
   bool owed;      // the handler has it and must answer
   bool started;   // response headers are sent
   bool answered;  // our side of the stream is over
@@ -44,6 +46,7 @@ struct peri_call_head {
   struct peri_slice content_type;
   struct peri_slice timeout;
   struct peri_slice encoding;
+  struct peri_slice explain;
 };
 
 /// The content-type that answers one: with its subtype, or the plain one.

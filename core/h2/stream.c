@@ -245,6 +245,13 @@ size_t peri_h2_stream_pending(const struct peri_h2_stream *stream) {
   return stream->body.bytes;
 }
 
+size_t peri_h2_stream_list_bytes(const struct peri_h2_stream *stream) {
+  return is_live(stream)
+             ? nghttp2_session_get_remote_settings(
+                   stream->conn->session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE)
+             : 0;
+}
+
 struct peri_loop *peri_h2_stream_loop(const struct peri_h2_stream *stream) {
   return stream->hub->setup.loop;
 }

@@ -114,5 +114,9 @@ void peri_h2_stream_drop(struct peri_h2_stream *stream, uint32_t h2_error);
 /// Unsent bytes queued on the stream.
 size_t peri_h2_stream_pending(const struct peri_h2_stream *stream);
 
+/// The bytes of a header list that the peer says it takes, as HTTP/2 counts
+/// them: name, value and 32 for each field.
+size_t peri_h2_stream_list_bytes(const struct peri_h2_stream *stream);
+
 /// The loop the stream lives on.
 struct peri_loop *peri_h2_stream_loop(const struct peri_h2_stream *stream);

@@ -133,6 +133,45 @@ describe("h2/call_send", function()
     C.peri_call_finish(call, 0, nil)
   end)
 
+  it("sends fields of the handler's behind the status", function()
+    local call, id = hold()
+    assert.equal(0, C.peri_call_add_trailer(call, "x-why", cffi.slice("one")))
+    assert.equal(0, C.peri_call_add_trailer(call, "x-why", cffi.slice("two")))
+    C.shim_call_reply(rig.rig, call, cffi.slice("abc"), 1)
+    assert.truthy(seen(id):find("\nheaders grpc-status=0 x-why=one x-why=two end\n", 1, true), rig:log(id))
+    rig:free()
+    call, id = hold()
+    assert.equal(0, C.peri_call_add_trailer(call, "x-why", cffi.slice("one")))
+    C.peri_call_finish(call, 5, "none")
+    assert.truthy(seen(id):find(" grpc-status=5 grpc-message=none x-why=one end\n", 1, true), rig:log(id))
+    rig:free()
+    call, id = hold()
+    C.shim_call_send(rig.rig, call, cffi.slice("abc"), 1)
+    assert.equal(0, C.peri_call_add_trailer(call, "x-why", cffi.slice("one")))
+    C.peri_call_finish(call, 14, "late")
+    assert.truthy(seen(id):find("\nheaders grpc-status=14 grpc-message=late x-why=one end\n", 1, true), rig:log(id))
+  end)
+
+  it("refuses such fields that are none, or too many", function()
+    local call = hold()
+    local one = cffi.slice("1")
+    for _, name in ipairs({ "", ":status", "X-Upper", "a b" }) do
+      assert.equal(C.PERI_EINVAL, C.peri_call_add_trailer(call, name, one), name)
+    end
+    assert.equal(C.PERI_EINVAL, C.peri_call_add_trailer(call, "x", cffi.slice("a\r\nb: c")))
+    for _ = 1, 24 do
+      assert.equal(0, C.peri_call_add_trailer(call, "x", one))
+    end
+    assert.equal(C.PERI_ELIMIT, C.peri_call_add_trailer(call, "x", one))
+    C.peri_call_finish(call, 0, nil)
+  end)
+
+  it("refuses a stream with more than a status", function()
+    rig = support.rig("REFUSE_MORE")
+    local log = rig:call(frames.message("x"))
+    assert.truthy(log:find(" grpc-status=5 grpc-message=no such thing x-why=one x-why=two end\n", 1, true), log)
+  end)
+
   it("refuses a stream whatever its method and type", function()
     rig = support.rig("REFUSE")
     for _, extra in ipairs({ {}, { [":method"] = "GET" }, { ["content-type"] = "text/plain" }, { ["content-type"] = false } }) do

@@ -64,6 +64,13 @@ static void handle(void *ctx, struct peri_call *call,
 
 static void on_request(void *ctx, struct peri_h2_stream *stream) {
   struct shim_call_rig *rig = ctx;
+  if (rig->mode == SHIM_CALL_REFUSE_MORE) {
+    const struct peri_h2_field more[] = {{{"x-why", 5}, {"one", 3}},
+                                         {{"x-why", 5}, {"two", 3}}};
+    peri_call_refuse_more(stream, PERI_STATUS_NOT_FOUND, "no such thing", more,
+                          2);
+    return;
+  }
   if (rig->mode == SHIM_CALL_REFUSE) {
     peri_call_refuse(stream, PERI_STATUS_NOT_FOUND, "no such thing");
     return;

@@ -12,7 +12,9 @@ enum shim_call_mode {
   SHIM_CALL_ECHO = 0,   // replies with the message at once
   SHIM_CALL_HOLD = 1,   // keeps the call for the spec
   SHIM_CALL_WATCH = 2,  // keeps it and asks to be told of its end
-  SHIM_CALL_REFUSE = 3  // peri_call_refuse() with NOT_FOUND and "no such thing"
+  SHIM_CALL_REFUSE =
+      3,  // peri_call_refuse() with NOT_FOUND and "no such thing"
+  SHIM_CALL_REFUSE_MORE = 4  // the same with two fields "x-why" behind it
 };
 
 struct shim_call_rig *shim_call_rig_new(uint32_t message_bytes, int mode);

@@ -289,4 +289,19 @@ describe("h2/call", function()
     rig:free()
     rig = nil
   end)
+
+  it("knows whether the caller asks why, and what it takes for an answer", function()
+    for value, asks in pairs({ ["1"] = true, ["yes"] = true, ["0"] = false, [false] = false }) do
+      use("HOLD"):call(frames.message("x"), { ["perigee-explain"] = value or nil })
+      assert.equal(asks, C.peri_call_asks_why(rig:held()))
+      assert.equal(2 ^ 32 - 1, tonumber(C.peri_call_list_bytes(rig:held())))
+      C.peri_call_finish(rig:held(), 0, nil)
+      rig:free()
+    end
+    local _, id = use("HOLD"):call(frames.message("x"))
+    C.shim_call_reset(rig.rig, id, 8)
+    rig:run()
+    assert.equal(0, tonumber(C.peri_call_list_bytes(rig:held())))
+    C.peri_call_finish(rig:held(), 0, nil)
+  end)
 end)
