@@ -56,6 +56,7 @@ void peri_config_defaults(struct peri_config *config) {
       .node_weight = 1,
       .listen_app = "127.0.0.1:7400",
       .listen_admin = "127.0.0.1:7401",
+      .explain_app = true,
       .registry_kind = "static",
       .cluster = "GroupCache",
       .balancer = {.name = "p2c_ewma"},
@@ -85,7 +86,7 @@ static int read_root(const struct peri_config_node *root,
   static const char *const keys[] = {
       "workers", "node",     "listen", "registry", "cluster",
       "groups",  "provides", "routes", "balancer", "policies",
-      "files",   "drain",    "limits"};
+      "files",   "drain",    "limits", "explain"};
   static int (*const readers[])(const struct peri_config_node *,
                                 struct peri_config *) = {
       read_scalars,

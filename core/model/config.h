@@ -27,8 +27,8 @@ struct peri_config_policies {
   uint64_t instructions;  // 500,000 in a pick; 10 times it in update and fetch,
                           // 40 times while loading
   uint64_t memory_bytes;  // 8 MiB
-  uint32_t requests;      // 64 open at a time
-  uint32_t timers;        // 256 running at a time
+  uint32_t requests;      // 2,048 open at a time, as many as fetches
+  uint32_t timers;        // 2,048 running at a time
   uint32_t coroutines;    // 256 that have not ended
   uint32_t failures;      // 10 of them within …
   uint64_t window_ms;     // … 10,000 switch the policy off for …
@@ -107,6 +107,9 @@ struct peri_config {
   const char *listen_app;   // NULL: off
   const char *listen_mesh;  // NULL: off (the default without peers)
   const char *listen_admin;
+  // Listeners whose calls are explained when their header asks for it.
+  bool explain_app;           // true
+  bool explain_mesh;          // false
   const char *registry_kind;  // "static" or "etcd"
   struct peri_config_etcd etcd;
   const struct peri_config_provide *provides;

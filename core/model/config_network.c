@@ -94,6 +94,35 @@ static int settle_node(const struct peri_config_node *root,
   return rc;
 }
 
+// The listeners whose callers are told why, when they ask.
+static int read_explain(const struct peri_config_node *root,
+                        struct peri_config *config) {
+  struct peri_config_node list;
+  size_t count = 0;
+  if (!peri_config_member(root, "explain", &list)) {
+    return 0;
+  }
+  int rc = peri_config_list(&list, &count);
+  config->explain_app = false;
+  for (size_t i = 0; rc == 0 && i < count; i++) {
+    struct peri_config_node node = peri_config_element(&list, i);
+    const char *name = NULL;
+    rc = peri_config_text(&node, &name);
+    if (rc < 0) {
+      return rc;
+    }
+    if (strcmp(name, "app") == 0) {
+      config->explain_app = true;
+    } else if (strcmp(name, "mesh") == 0) {
+      config->explain_mesh = true;
+    } else {
+      rc = peri_config_fail(
+          &node, "there are \"app\" and \"mesh\", not \"%.64s\"", name);
+    }
+  }
+  return rc;
+}
+
 int peri_config_read_network(const struct peri_config_node *root,
                              struct peri_config *config) {
   static const char *const keys[] = {"app", "mesh", "admin"};
@@ -118,5 +147,5 @@ int peri_config_read_network(const struct peri_config_node *root,
   if (rc == 0) {
     rc = settle_node(root, config);
   }
-  return rc;
+  return rc == 0 ? read_explain(root, config) : rc;
 }

@@ -24,7 +24,7 @@ int peri_config_read_etcd(const struct peri_config_node *registry,
 /// `provides`; reads what `cluster`, `registry`, `node` and `listen` gave.
 int peri_config_read_provides(const struct peri_config_node *root,
                               struct peri_config *config);
-/// `node`, `listen`; reads what `cluster` and `registry` gave.
+/// `node`, `listen`, `explain`; reads what `cluster` and `registry` gave.
 int peri_config_read_network(const struct peri_config_node *root,
                              struct peri_config *config);
 /// `limits`.

@@ -71,4 +71,17 @@ describe("the network side of a configuration", function()
     support.fails("return { cluster = '' }", "configuration:1: cluster: must not be empty")
     support.fails("return { cluster = 'a\\0b' }", "configuration:1: cluster: must not hold a NUL byte")
   end)
+
+  it("knows whose callers are told why", function()
+    local function explains(words)
+      local config = support.build("return {" .. words .. "}")
+      return config.explain_app, config.explain_mesh
+    end
+    assert.same({ true, false }, { explains("") })
+    assert.same({ false, false }, { explains("explain = {}") })
+    assert.same({ false, true }, { explains("explain = { 'mesh' }") })
+    assert.same({ true, true }, { explains("explain = { 'mesh', 'app' }") })
+    support.fails("return { explain = { 'admin' } }", 'configuration:1: explain[1]: there are "app" and "mesh", not "admin"')
+    support.fails("return { explain = true }", "configuration:1: explain: must be a list")
+  end)
 end)
