@@ -7,6 +7,7 @@ M.mirrors = {
   { source = "core/", ending = ".c", also = ".h", spec = "spec/core/", free = "^core/main%.c$" },
   { source = "lua/", ending = ".lua", spec = "spec/lua/", free = "/_meta/" },
   { source = "plugins/", ending = ".lua", spec = "spec/plugins/" },
+  { source = "examples/policies/", ending = ".lua", spec = "spec/examples/policies/", free = "/perigee%.lua$" },
 }
 
 ---@param mirror table

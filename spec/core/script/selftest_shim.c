@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "script/policy.h"
-#include "script/vm.h"
+#include "script/state.h"
 
 struct test {
   const char *kind, *name;
@@ -16,6 +16,7 @@ struct test {
 static int run(lua_State *L, void *ctx) {
   struct test *test = ctx;
 
+  peri_vm_of(L)->loading = true;  // As a worker loads it: it may require files.
   test->rc = peri_policy_open(L, test->kind, test->name, &test->problem);
   return test->rc < 0 ? 0 : peri_policy_selftest(L, lua_gettop(L));
 }
