@@ -259,6 +259,8 @@ struct peri_proxy_call *peri_proxy_call_new(
   call->room_used = 0;
   call->last.code = 0;
   call->proxy = proxy;
+  call->table = proxy->table;
+  call->table->references++;
   call->caller = stream;
   call->head = *head;
   call->tried = call->tried_room;
@@ -320,6 +322,7 @@ void peri_proxy_call_end(struct peri_proxy_call *call, int status) {
   if (call->service != NULL) {
     peri_proxy_service_unref(call->service);
   }
+  peri_proxy_table_unref(call->table);
   if (proxy->free_count >= MOST_FREE_CALLS) {
     free(call);
     return;

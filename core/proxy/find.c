@@ -96,9 +96,9 @@ static void nobody(struct peri_proxy_call *call) {
       call, PERI_STATUS_UNIMPLEMENTED,
       "no route for %.*s: none of %zu routes matches, and no service is known "
       "as \"%.*s\" or \"%.*s\"",
-      shown(head->path), head->path.ptr,
-      call->proxy->options.config->route_count, shown(head->authority),
-      head->authority.ptr, shown(call->grpc_service), call->grpc_service.ptr);
+      shown(head->path), head->path.ptr, call->table->config->route_count,
+      shown(head->authority), head->authority.ptr, shown(call->grpc_service),
+      call->grpc_service.ptr);
 }
 
 static void by_call(struct peri_proxy_call *call) {
@@ -162,7 +162,7 @@ static bool match(struct peri_proxy_call *call) {
                                    .header = header,
                                    .ctx = call,
                                    .pattern = proxy->options.pattern};
-  call->route = peri_route_find(proxy->options.config, &query);
+  call->route = peri_route_find(call->table->config, &query);
   if (call->route == NULL) {
     return true;
   }
@@ -181,7 +181,7 @@ static bool match(struct peri_proxy_call *call) {
 static void by_route(struct peri_proxy_call *call) {
   size_t target = (size_t)(call->target - call->route->targets);
   struct peri_proxy_service *service =
-      call->proxy->routes[call->route->index - 1][target];
+      call->table->routes[call->route->index - 1][target];
   if (service->set != NULL) {
     found(call, service);
   } else if (want(call->proxy, service->name)) {
@@ -196,7 +196,7 @@ void peri_proxy_find(struct peri_proxy_call *call) {
     by_name(call, call->head.service);
     return;
   }
-  if (call->proxy->options.config->route_count > 0 && call->route == NULL &&
+  if (call->table->config->route_count > 0 && call->route == NULL &&
       !match(call)) {
     return;
   }

@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "base/container.h"
 #include "base/metrics.h"
 #include "base/slice.h"
@@ -9,8 +11,8 @@ static struct peri_proxy_service *at_link(struct peri_list *link) {
   return PERI_CONTAINER_OF(link, struct peri_proxy_service, provide_link);
 }
 
-static struct peri_proxy_service *by_name(struct peri_proxy *proxy,
-                                          struct peri_slice name) {
+static struct peri_proxy_service *given(struct peri_proxy *proxy,
+                                        struct peri_slice name) {
   for (struct peri_list *at = proxy->provided.next; at != &proxy->provided;
        at = at->next) {
     if (peri_slice_equal(at_link(at)->name, name)) {
@@ -20,55 +22,161 @@ static struct peri_proxy_service *by_name(struct peri_proxy *proxy,
   return NULL;
 }
 
+// What the application gave wins over the configuration.
+static struct peri_proxy_service *by_name(struct peri_proxy *proxy,
+                                          struct peri_slice name) {
+  const struct peri_proxy_table *table = proxy->table;
+  struct peri_proxy_service *service = given(proxy, name);
+  for (size_t i = 0; service == NULL && i < table->provided_count; i++) {
+    if (peri_slice_equal(table->provided[i]->name, name)) {
+      service = table->provided[i];
+    }
+  }
+  return service;
+}
+
+// The only one, or NULL.
+static struct peri_proxy_service *single(struct peri_proxy *proxy) {
+  const struct peri_proxy_table *table = proxy->table;
+  struct peri_list *first = proxy->provided.next;
+  struct peri_proxy_service *service = NULL;
+  if (first != &proxy->provided) {
+    service = at_link(first);
+  } else if (table->provided_count > 0) {
+    service = table->provided[0];
+  }
+  if (service == NULL ||
+      (first != &proxy->provided && first->next != &proxy->provided)) {
+    return NULL;
+  }
+  for (size_t i = 0; i < table->provided_count; i++) {
+    if (!peri_slice_equal(table->provided[i]->name, service->name)) {
+      return NULL;
+    }
+  }
+  return service;
+}
+
 static struct peri_proxy_service *provided(struct peri_proxy *proxy,
                                            const struct peri_proxy_head *head) {
   if (head->service.len > 0) {
     return by_name(proxy, head->service);
   }
   struct peri_proxy_service *service = by_name(proxy, head->authority);
-  struct peri_list *first = proxy->provided.next;
-  if (service == NULL && first != &proxy->provided &&
-      first->next == &proxy->provided) {
-    service = at_link(first);
+  return service != NULL ? service : single(proxy);
+}
+
+static struct peri_proxy_service *at_address(struct peri_proxy *proxy,
+                                             struct peri_slice name,
+                                             const struct peri_peers *peers) {
+  struct peri_proxy_service *service =
+      peri_proxy_service_next(proxy, name, NULL);
+  while (service != NULL && (!service->inbound || service->placed == 0 ||
+                             !peri_peers_equal(service->set->peers, peers))) {
+    service = peri_proxy_service_next(proxy, name, service);
   }
   return service;
 }
 
+static int make(struct peri_proxy *proxy, struct peri_slice name,
+                struct peri_peers *peers,
+                struct peri_proxy_service **ret_service) {
+  struct peri_proxy_service *service = NULL;
+  int rc = peri_proxy_service_new(proxy, name, NULL, &service);
+  if (rc < 0) {
+    return rc;
+  }
+  service->fixed = true;
+  service->inbound = true;
+  rc = peri_proxy_service_take(service, peers);
+  if (rc < 0) {
+    peri_proxy_service_unref(service);
+    return rc;
+  }
+  *ret_service = service;
+  return 0;
+}
+
+int peri_proxy_provided_new(struct peri_proxy *proxy, struct peri_slice name,
+                            struct peri_slice address, uint8_t bit,
+                            struct peri_proxy_service **ret_service) {
+  struct peri_endpoint_init init = {.address = address, .weight = 1};
+  struct peri_slice nothing = {"", 0};
+  struct peri_peers *peers = NULL;
+  char *text = peri_slice_dup(name);
+  int rc = text != NULL ? peri_peers_new(text, &init, 1, nothing, &peers, NULL)
+                        : PERI_ENOMEM;
+  free(text);
+  if (rc < 0) {
+    return rc;
+  }
+  struct peri_proxy_service *service = at_address(proxy, name, peers);
+  if (service != NULL) {
+    service->references++;
+  } else {
+    rc = make(proxy, name, peers, &service);
+  }
+  peri_peers_unref(peers);
+  if (rc == 0) {
+    service->placed |= bit;
+    *ret_service = service;
+  }
+  return rc;
+}
+
 // Calls under way keep what they have.
-static void withdraw(struct peri_proxy *proxy, struct peri_slice name) {
-  struct peri_proxy_service *service = by_name(proxy, name);
+static void give_up(struct peri_proxy_service *service, uint8_t bit) {
+  service->placed &= (uint8_t)~bit;
+  if (service->placed == 0) {
+    peri_proxy_service_retire(service);
+  }
+  peri_proxy_service_unref(service);
+}
+
+static void withdraw(struct peri_proxy_service *service) {
   if (service != NULL) {
     peri_list_remove(&service->provide_link);
-    peri_proxy_service_unref(service);
+    give_up(service, PERI_PLACE_APP);
+  }
+}
+
+// What the configuration names goes as well, until the next one.
+static void withdraw_all(struct peri_proxy *proxy, struct peri_slice name) {
+  struct peri_proxy_table *table = proxy->table;
+  withdraw(given(proxy, name));
+  for (size_t i = table->provided_count; i > 0; i--) {
+    struct peri_proxy_service *service = table->provided[i - 1];
+    if (peri_slice_equal(service->name, name)) {
+      table->provided[i - 1] = table->provided[--table->provided_count];
+      give_up(service, table->bit);
+    }
+  }
+}
+
+void peri_proxy_provided_drop(struct peri_proxy *proxy) {
+  while (!peri_list_empty(&proxy->provided)) {
+    withdraw(at_link(proxy->provided.next));
   }
 }
 
 int peri_proxy_provide(struct peri_proxy *proxy, struct peri_slice service,
                        struct peri_slice address) {
-  struct peri_endpoint_init init = {.address = address, .weight = 1};
-  struct peri_slice nothing = {"", 0};
+  struct peri_proxy_service *before = given(proxy, service);
   struct peri_proxy_service *added = NULL;
-  struct peri_peers *peers = NULL;
   if (address.len == 0) {
-    withdraw(proxy, service);
+    withdraw_all(proxy, service);
     return 0;
   }
-  int rc = peri_proxy_service_new(proxy, service, NULL, &added);
+  int rc =
+      peri_proxy_provided_new(proxy, service, address, PERI_PLACE_APP, &added);
   if (rc < 0) {
     return rc;
   }
-  added->fixed = true;
-  added->inbound = true;
-  rc = peri_peers_new(added->text, &init, 1, nothing, &peers, NULL);
-  if (rc == 0) {
-    rc = peri_proxy_service_take(added, peers);
-    peri_peers_unref(peers);
+  if (added == before) {
+    peri_proxy_service_unref(added);
+    return 0;
   }
-  if (rc < 0) {
-    peri_proxy_service_free(added);
-    return rc;
-  }
-  withdraw(proxy, service);
+  withdraw(before);
   peri_list_push(&proxy->provided, &added->provide_link);
   return 0;
 }

@@ -10,6 +10,7 @@
 #include "proxy/proxy.h"
 
 struct peri_balancer;
+struct peri_config;
 struct peri_endpoint;
 struct peri_histogram;
 struct peri_load;
@@ -47,6 +48,14 @@ struct peri_proxy_set {
   struct peri_address *addresses;
 };
 
+/// Who has a place for a service, a bit each: of two tables at a time one is in
+/// use and the other prepared.
+enum {
+  PERI_PLACE_TABLE = 1,
+  PERI_PLACE_OTHER_TABLE = 2,
+  PERI_PLACE_APP = 4  // given by peri_proxy_provide()
+};
+
 /// A service that calls go to: by its name, by a route with a balancer of its
 /// own, or an application beside us.
 struct peri_proxy_service {
@@ -55,13 +64,14 @@ struct peri_proxy_service {
   struct peri_list provide_link;    // proxy->provided
   struct peri_proxy *proxy;
   uint64_t hash;
-  uint32_t references;  // calls, and one of whatever keeps it
-  bool listed;          // found by its name
-  bool kept;            // a route's or an application's: never dropped
+  uint32_t references;  // calls, places, and once for each bit of `listed`
+  uint8_t listed;       // tables that find it by its name
+  uint8_t placed;       // who needs it, whether it is known or not
+  bool own;             // its balancer is one route's alone
   bool fixed;           // its endpoints come from no snapshot
   bool inbound;         // the local application
   bool broken;          // the balancer did not take the present endpoints
-  struct peri_policy_ref policy;
+  struct peri_policy_ref policy;   // both parts are its own
   struct peri_balancer *balancer;  // NULL: the built-in round robin
   struct peri_proxy_set *set;      // NULL while nobody knows the name
   size_t turn;                     // of the round robin
@@ -69,6 +79,20 @@ struct peri_proxy_service {
   struct peri_histogram *seconds;
   struct peri_slice name;
   char text[];
+};
+
+/// What one configuration asks for. Counted by the calls that began with it,
+/// without atomics: it keeps the configuration alive, which other threads
+/// count, too.
+struct peri_proxy_table {
+  uint32_t references;
+  uint8_t bit;  // in `listed` and `placed`
+  struct peri_proxy *proxy;
+  struct peri_config *config;
+  struct peri_proxy_service ***routes;  // by route, then target
+  struct peri_proxy_service **provided;
+  size_t provided_count;
+  struct peri_balancer *spare;  // of the default policy, to be given
 };
 
 /// What of a request's headers matters here: one walk finds all of it.
@@ -87,6 +111,7 @@ struct peri_proxy_call {
   struct peri_list link;  // proxy->calls, or its free ones
   struct peri_list wait;  // proxy->fresh or ->waiting
   struct peri_proxy *proxy;
+  struct peri_proxy_table *table;  // its route and target are of this
   struct peri_h2_stream *caller;
   struct peri_h2_stream *endpoint;  // NULL between attempts
   struct peri_proxy_service *service;
@@ -150,9 +175,10 @@ struct peri_proxy {
   struct peri_loads *loads;
   struct peri_list services;
   struct peri_proxy_service *buckets[PERI_PROXY_BUCKETS];
-  struct peri_proxy_service ***routes;  // by route, then target
-  struct peri_list provided;            // services, by provide_link
-  struct peri_balancer *spare;          // of the default policy, to be given
+  struct peri_proxy_table *table;  // in use
+  struct peri_proxy_table *next;   // prepared, or NULL
+  bool closing;
+  struct peri_list provided;  // by the application, by provide_link
   struct peri_list calls;
   struct peri_list fresh;    // not yet begun: their body may be about to come
   struct peri_list waiting;  // for a name
@@ -214,16 +240,26 @@ int peri_proxy_status_of(const struct peri_h2_end *end);
 
 // service.c
 
+/// With one reference; `policy` (NULL for none) is copied. @return 0 or
+/// PERI_ENOMEM.
 int peri_proxy_service_new(struct peri_proxy *proxy, struct peri_slice name,
                            const struct peri_policy_ref *policy,
                            struct peri_proxy_service **ret_service);
-void peri_proxy_service_free(struct peri_proxy_service *service);
 /// The service of that name: one that is listed, or one that the snapshot
 /// knows. NULL: nobody knows it, or out of memory.
 struct peri_proxy_service *peri_proxy_service_find(struct peri_proxy *proxy,
                                                    struct peri_slice name);
-void peri_proxy_service_list(struct peri_proxy_service *service);
+/// The next one after `service` (NULL for the first) with that name, of any
+/// kind; NULL when there is none.
+struct peri_proxy_service *peri_proxy_service_next(
+    struct peri_proxy *proxy, struct peri_slice name,
+    const struct peri_proxy_service *service);
+/// Lets a table find it by its name, and no longer.
+void peri_proxy_service_list(struct peri_proxy_service *service, uint8_t bit);
+void peri_proxy_service_unlist(struct peri_proxy_service *service, uint8_t bit);
 void peri_proxy_service_unref(struct peri_proxy_service *service);
+/// Connections to endpoints that nothing needs any more end with their streams.
+void peri_proxy_service_retire(const struct peri_proxy_service *service);
 /// Gives it endpoints; NULL for none known. @return 0 or PERI_ENOMEM (it keeps
 /// what it had).
 int peri_proxy_service_take(struct peri_proxy_service *service,
@@ -235,9 +271,44 @@ void peri_proxy_set_unref(struct peri_proxy_set *set);
 
 // table.c
 
-int peri_proxy_table_new(struct peri_proxy *proxy,
+/// A balancer, so that a wrong policy is told; none when no policy is named or
+/// nobody makes them. @return as peri_proxy_new().
+int peri_proxy_balancer_new(struct peri_proxy *proxy,
+                            const struct peri_policy_ref *policy,
+                            struct peri_balancer **ret_balancer,
+                            struct peri_problem *problem);
+/// Gives a service that is being prepared the endpoints known now. @return 0,
+/// PERI_ENOMEM, or PERI_ESCRIPT (the balancer does not take them).
+int peri_proxy_balancer_begin(struct peri_proxy_service *service,
+                              struct peri_problem *problem);
+/// Makes the table of a configuration, using again what the one in use has with
+/// the same policies. With one reference. @return as peri_proxy_new().
+int peri_proxy_table_new(struct peri_proxy *proxy, struct peri_config *config,
+                         struct peri_proxy_table **ret_table,
                          struct peri_problem *ret_problem);
-void peri_proxy_table_free(struct peri_proxy *proxy);
+/// Takes the table's marks off all services: it is no longer in use, nor will
+/// be.
+void peri_proxy_table_leave(struct peri_proxy_table *table);
+void peri_proxy_table_unref(struct peri_proxy_table *table);
+
+// prepare.c
+
+/// Gives the prepared table what serves the calls by name that `service` serves
+/// now: itself, or one with another balancer. @return 0 or as peri_proxy_new().
+int peri_proxy_inherit(struct peri_proxy_table *next,
+                       struct peri_proxy_service *service,
+                       struct peri_problem *problem);
+
+// inbound.c
+
+/// The application's service at an address, with one more reference: one that
+/// is there, or a new one; `bit` goes into its `placed`. @return 0, PERI_EINVAL
+/// (address), PERI_ENOMEM.
+int peri_proxy_provided_new(struct peri_proxy *proxy, struct peri_slice name,
+                            struct peri_slice address, uint8_t bit,
+                            struct peri_proxy_service **ret_service);
+/// Lets go of those given by peri_proxy_provide().
+void peri_proxy_provided_drop(struct peri_proxy *proxy);
 
 // find.c
 

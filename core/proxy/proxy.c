@@ -6,7 +6,6 @@
 #include "base/container.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "model/config.h"
 #include "model/load.h"
 #include "model/snapshot.h"
 #include "proxy/private.h"
@@ -19,7 +18,6 @@ int peri_proxy_new(const struct peri_proxy_options *options,
     return peri_problem_set(ret_problem, PERI_ENOMEM, "out of memory");
   }
   proxy->options = *options;
-  proxy->options.config = peri_config_ref(options->config);
   proxy->seed = peri_hash_random_seed();
   proxy->random = peri_hash_random_seed() | 1;
   peri_list_init(&proxy->services);
@@ -39,7 +37,8 @@ int peri_proxy_new(const struct peri_proxy_options *options,
   if (rc < 0) {
     (void)peri_problem_set(ret_problem, rc, "out of memory");
   } else {
-    rc = peri_proxy_table_new(proxy, ret_problem);
+    rc = peri_proxy_table_new(proxy, options->config, &proxy->table,
+                              ret_problem);
   }
   if (rc < 0) {
     peri_proxy_free(proxy);
@@ -94,7 +93,13 @@ void peri_proxy_free(struct peri_proxy *proxy) {
     return;
   }
   peri_turn_cancel(&proxy->turn);
-  peri_proxy_table_free(proxy);
+  proxy->closing = true;
+  peri_proxy_abort(proxy);
+  if (proxy->table != NULL) {
+    peri_proxy_table_leave(proxy->table);
+    peri_proxy_table_unref(proxy->table);
+  }
+  peri_proxy_provided_drop(proxy);
   peri_proxy_alarms_done(&proxy->alarms);
   peri_loads_free(proxy->loads);
   while (!peri_list_empty(&proxy->free_calls)) {
@@ -103,6 +108,5 @@ void peri_proxy_free(struct peri_proxy *proxy) {
   }
   free(proxy->open);
   peri_snapshot_unref(proxy->snapshot);
-  peri_config_unref(proxy->options.config);
   free(proxy);
 }

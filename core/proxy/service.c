@@ -4,6 +4,7 @@
 #include "base/container.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/slice.h"
 #include "h2/client.h"
 #include "model/config.h"
@@ -59,11 +60,18 @@ static int set_new(struct peri_loads *loads, struct peri_peers *peers,
   return 0;
 }
 
+static struct peri_proxy_service **bucket_of(struct peri_proxy *proxy,
+                                             uint64_t hash) {
+  return &proxy->buckets[hash % PERI_PROXY_BUCKETS];
+}
+
 int peri_proxy_service_new(struct peri_proxy *proxy, struct peri_slice name,
                            const struct peri_policy_ref *policy,
                            struct peri_proxy_service **ret_service) {
+  size_t policy_len =
+      policy != NULL && policy->name != NULL ? strlen(policy->name) + 1 : 0;
   struct peri_proxy_service *service =
-      calloc(1, sizeof(*service) + name.len + 1);
+      calloc(1, sizeof(*service) + name.len + 1 + policy_len);
   if (service == NULL) {
     return PERI_ENOMEM;
   }
@@ -72,53 +80,72 @@ int peri_proxy_service_new(struct peri_proxy *proxy, struct peri_slice name,
   service->hash = peri_hash_xxh3(name, proxy->seed);
   service->proxy = proxy;
   service->references = 1;
-  if (policy != NULL) {
-    service->policy = *policy;
+  if (policy_len > 0) {
+    service->policy.name =
+        memcpy(service->text + name.len + 1, policy->name, policy_len);
+    // Counting a reference does not change what the options say.
+    service->policy.options =
+        peri_json_ref((struct peri_json *)(uintptr_t)policy->options);
   }
   peri_list_init(&service->provide_link);
   peri_list_push(&proxy->services, &service->link);
+  struct peri_proxy_service **bucket = bucket_of(proxy, service->hash);
+  service->next = *bucket;
+  *bucket = service;
   *ret_service = service;
   return 0;
 }
 
-static struct peri_proxy_service **bucket_of(struct peri_proxy *proxy,
-                                             uint64_t hash) {
-  return &proxy->buckets[hash % PERI_PROXY_BUCKETS];
-}
-
-void peri_proxy_service_list(struct peri_proxy_service *service) {
-  struct peri_proxy_service **bucket = bucket_of(service->proxy, service->hash);
-  service->next = *bucket;
-  *bucket = service;
-  service->listed = true;
-}
-
-static void unlist(struct peri_proxy_service *service) {
-  struct peri_proxy_service **at = bucket_of(service->proxy, service->hash);
-  if (!service->listed) {
-    return;
+struct peri_proxy_service *peri_proxy_service_next(
+    struct peri_proxy *proxy, struct peri_slice name,
+    const struct peri_proxy_service *service) {
+  uint64_t hash =
+      service != NULL ? service->hash : peri_hash_xxh3(name, proxy->seed);
+  struct peri_proxy_service *at =
+      service != NULL ? service->next : *bucket_of(proxy, hash);
+  while (at != NULL &&
+         (at->hash != hash || !peri_slice_equal(at->name, name))) {
+    at = at->next;
   }
+  return at;
+}
+
+void peri_proxy_service_list(struct peri_proxy_service *service, uint8_t bit) {
+  service->listed |= bit;
+  service->references++;
+}
+
+void peri_proxy_service_unlist(struct peri_proxy_service *service,
+                               uint8_t bit) {
+  if ((service->listed & bit) != 0) {
+    service->listed &= (uint8_t)~bit;
+    peri_proxy_service_unref(service);
+  }
+}
+
+static void destroy(struct peri_proxy_service *service) {
+  struct peri_proxy_service **at = bucket_of(service->proxy, service->hash);
   while (*at != service) {
     at = &(*at)->next;
   }
   *at = service->next;
-  service->listed = false;
-}
-
-void peri_proxy_service_free(struct peri_proxy_service *service) {
-  unlist(service);
   peri_list_remove(&service->link);
   peri_list_remove(&service->provide_link);
+  if (service->fixed) {
+    // Calls that outlived its place may have connected again.
+    peri_proxy_service_retire(service);
+  }
   if (service->balancer != NULL) {
     service->balancer->free(service->balancer);
   }
   peri_proxy_set_unref(service->set);
+  peri_json_unref((struct peri_json *)(uintptr_t)service->policy.options);
   free(service);
 }
 
 void peri_proxy_service_unref(struct peri_proxy_service *service) {
   if (--service->references == 0) {
-    peri_proxy_service_free(service);
+    destroy(service);
   }
 }
 
@@ -126,15 +153,16 @@ void peri_proxy_service_unref(struct peri_proxy_service *service) {
 // serves.
 static void make_balancer(struct peri_proxy_service *service) {
   struct peri_proxy *proxy = service->proxy;
+  struct peri_proxy_table *table = proxy->table;
   struct peri_policy_host *host = proxy->options.host;
   struct peri_problem problem;
   if (service->policy.name == NULL || host == NULL || host->balancer == NULL) {
     return;
   }
-  if (proxy->spare != NULL &&
-      service->policy.name == proxy->options.config->balancer.name) {
-    service->balancer = proxy->spare;
-    proxy->spare = NULL;
+  if (table != NULL && table->spare != NULL &&
+      peri_policy_ref_same(&service->policy, &table->config->balancer)) {
+    service->balancer = table->spare;
+    table->spare = NULL;
   } else if (host->balancer(host, &service->policy, &service->balancer,
                             &problem) < 0) {
     service->balancer = NULL;
@@ -171,7 +199,7 @@ static bool is_wanted(const struct peri_proxy *proxy, const char *address) {
        at = at->next) {
     const struct peri_proxy_service *service =
         PERI_CONTAINER_OF(at, struct peri_proxy_service, link);
-    if (service->fixed && service->set != NULL &&
+    if (service->fixed && service->placed != 0 && service->set != NULL &&
         is_named(service->set->peers, address)) {
       return true;
     }
@@ -181,12 +209,19 @@ static bool is_wanted(const struct peri_proxy *proxy, const char *address) {
 
 // Connections to endpoints that left end with their streams.
 static void retire(struct peri_proxy *proxy, const struct peri_proxy_set *set) {
-  for (size_t i = 0; set != NULL && i < set->count; i++) {
+  if (set == NULL || proxy->closing) {
+    return;
+  }
+  for (size_t i = 0; i < set->count; i++) {
     const char *address = peri_peers_at(set->peers, i)->address;
     if (!is_wanted(proxy, address)) {
       peri_h2_client_retire(proxy->options.client, peri_slice_of(address));
     }
   }
+}
+
+void peri_proxy_service_retire(const struct peri_proxy_service *service) {
+  retire(service->proxy, service->set);
 }
 
 int peri_proxy_service_take(struct peri_proxy_service *service,
@@ -217,14 +252,20 @@ int peri_proxy_service_take(struct peri_proxy_service *service,
   return 0;
 }
 
+// One that the table in use lists.
+static struct peri_proxy_service *find_listed(struct peri_proxy *proxy,
+                                              struct peri_slice name) {
+  struct peri_proxy_service *service =
+      peri_proxy_service_next(proxy, name, NULL);
+  while (service != NULL && (service->listed & proxy->table->bit) == 0) {
+    service = peri_proxy_service_next(proxy, name, service);
+  }
+  return service;
+}
+
 struct peri_proxy_service *peri_proxy_service_find(struct peri_proxy *proxy,
                                                    struct peri_slice name) {
-  uint64_t hash = peri_hash_xxh3(name, proxy->seed);
-  struct peri_proxy_service *service = *bucket_of(proxy, hash);
-  while (service != NULL &&
-         (service->hash != hash || !peri_slice_equal(service->name, name))) {
-    service = service->next;
-  }
+  struct peri_proxy_service *service = find_listed(proxy, name);
   if (service != NULL) {
     return service->set != NULL ? service : NULL;
   }
@@ -232,15 +273,20 @@ struct peri_proxy_service *peri_proxy_service_find(struct peri_proxy *proxy,
                                  ? peri_snapshot_find(proxy->snapshot, name)
                                  : NULL;
   if (peers == NULL ||
-      peri_proxy_service_new(proxy, name, &proxy->options.config->balancer,
+      peri_proxy_service_new(proxy, name, &proxy->table->config->balancer,
                              &service) < 0) {
     return NULL;
   }
   if (peri_proxy_service_take(service, peers) < 0) {
-    peri_proxy_service_free(service);
+    peri_proxy_service_unref(service);
     return NULL;
   }
-  peri_proxy_service_list(service);
+  peri_proxy_service_list(service, proxy->table->bit);
+  peri_proxy_service_unref(service);
+  if (proxy->next != NULL) {
+    // Failing that, it is made by its first call under the next table.
+    (void)peri_proxy_inherit(proxy->next, service, NULL);
+  }
   return service;
 }
 
@@ -257,8 +303,10 @@ void peri_proxy_services_adopt(struct peri_proxy *proxy) {
         peri_snapshot_find(proxy->snapshot, service->name);
     // Without memory the endpoints of before serve until the next snapshot.
     (void)peri_proxy_service_take(service, peers);
-    if (peers == NULL && service->listed && !service->kept) {
-      unlist(service);
+    if (peers == NULL && service->placed == 0) {
+      service->references++;  // until both tables have let go
+      peri_proxy_service_unlist(service, PERI_PLACE_TABLE);
+      peri_proxy_service_unlist(service, PERI_PLACE_OTHER_TABLE);
       peri_proxy_service_unref(service);
     }
   }

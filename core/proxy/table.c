@@ -6,13 +6,13 @@
 #include "model/config.h"
 #include "model/peers.h"
 #include "model/route.h"
+#include "model/snapshot.h"
 #include "proxy/private.h"
 
-// The balancer of a service, made now so that a wrong configuration is told.
-static int make_balancer(struct peri_proxy *proxy,
-                         const struct peri_policy_ref *policy,
-                         struct peri_balancer **ret_balancer,
-                         struct peri_problem *problem) {
+int peri_proxy_balancer_new(struct peri_proxy *proxy,
+                            const struct peri_policy_ref *policy,
+                            struct peri_balancer **ret_balancer,
+                            struct peri_problem *problem) {
   struct peri_policy_host *host = proxy->options.host;
   if (policy->name == NULL || host == NULL || host->balancer == NULL) {
     return 0;
@@ -20,97 +20,140 @@ static int make_balancer(struct peri_proxy *proxy,
   return host->balancer(host, policy, ret_balancer, problem);
 }
 
-// Finds a target's service, or makes it. Routes without a balancer of their own
-// share the one that calls by name use.
-static int add_service(struct peri_proxy *proxy, const struct peri_route *route,
-                       struct peri_slice name,
-                       struct peri_proxy_service **ret_service) {
-  bool own = route->balancer.name != NULL;
-  bool taken = false;
-  for (struct peri_list *at = proxy->services.next; at != &proxy->services;
-       at = at->next) {
-    struct peri_proxy_service *service =
-        PERI_CONTAINER_OF(at, struct peri_proxy_service, link);
-    if (service->fixed || !peri_slice_equal(service->name, name)) {
-      continue;
-    }
-    taken = taken || service->listed;
-    if (!own && service->policy.name == proxy->options.config->balancer.name) {
-      service->references++;
-      *ret_service = service;
-      return 0;
-    }
-  }
-  const struct peri_policy_ref *policy =
-      own ? &route->balancer : &proxy->options.config->balancer;
-  int rc = peri_proxy_service_new(proxy, name, policy, ret_service);
-  if (rc == 0) {
-    (*ret_service)->kept = true;
-    if (!taken) {
-      peri_proxy_service_list(*ret_service);
-    }
+int peri_proxy_balancer_begin(struct peri_proxy_service *service,
+                              struct peri_problem *problem) {
+  const struct peri_snapshot *snapshot = service->proxy->snapshot;
+  struct peri_peers *peers =
+      snapshot != NULL ? peri_snapshot_find(snapshot, service->name) : NULL;
+  int rc = peri_proxy_service_take(service, peers);
+  if (rc == 0 && service->broken) {
+    return peri_problem_set(
+        problem, PERI_ESCRIPT,
+        "%s: the balancer %s does not take the present endpoints",
+        service->text, service->policy.name);
   }
   return rc;
 }
 
-static int add_addresses(struct peri_proxy *proxy,
-                         const struct peri_route *route,
-                         const struct peri_route_target *target,
-                         struct peri_proxy_service **ret_service) {
-  const struct peri_policy_ref *policy = route->balancer.name != NULL
-                                             ? &route->balancer
-                                             : &proxy->options.config->balancer;
-  struct peri_proxy_service *service = NULL;
-  int rc = peri_proxy_service_new(
-      proxy, peri_slice_of(peri_peers_service(target->peers)), policy,
-      &service);
-  if (rc == 0) {
-    service->kept = true;
-    service->fixed = true;
-    *ret_service = service;
-  }
-  return rc;
+// What a place in a table is for.
+struct place {
+  struct peri_slice name;
+  struct peri_slice address;  // of a service that we provide
+  struct peri_peers *peers;   // fixed addresses
+  const struct peri_policy_ref *policy;
+  bool own;
+};
+
+static bool fits(const struct peri_proxy_service *service,
+                 const struct place *place, uint8_t bit) {
+  // A balancer of its own serves one place, and fixed addresses likewise.
+  bool alone = place->own || place->peers != NULL;
+  return service->own == place->own && !service->inbound &&
+         (service->listed != 0 || service->placed != 0) &&
+         !(alone && (service->placed & bit) != 0) &&
+         service->fixed == (place->peers != NULL) &&
+         (place->peers == NULL ||
+          (service->set != NULL &&
+           peri_peers_equal(service->set->peers, place->peers))) &&
+         peri_policy_ref_same(&service->policy, place->policy);
 }
 
-static int add_target(struct peri_proxy *proxy, const struct peri_route *route,
-                      const struct peri_route_target *target,
-                      struct peri_proxy_service **ret_service,
-                      struct peri_problem *problem) {
+static bool is_listed(struct peri_proxy *proxy, struct peri_slice name,
+                      uint8_t bit) {
+  struct peri_proxy_service *at = peri_proxy_service_next(proxy, name, NULL);
+  while (at != NULL && (at->listed & bit) == 0) {
+    at = peri_proxy_service_next(proxy, name, at);
+  }
+  return at != NULL;
+}
+
+static int make(struct peri_proxy *proxy, const struct place *place,
+                struct peri_proxy_service **ret_service,
+                struct peri_problem *problem) {
   struct peri_proxy_service *service = NULL;
-  int rc =
-      target->service != NULL
-          ? add_service(proxy, route, peri_slice_of(target->service), &service)
-          : add_addresses(proxy, route, target, &service);
-  if (rc != 0) {
+  int rc = peri_proxy_service_new(proxy, place->name, place->policy, &service);
+  if (rc < 0) {
+    return rc;
+  }
+  service->own = place->own;
+  service->fixed = place->peers != NULL;
+  rc = peri_proxy_balancer_new(proxy, place->policy, &service->balancer,
+                               problem);
+  if (rc == 0 && service->fixed) {
+    rc = peri_proxy_service_take(service, place->peers);
+  }
+  if (rc == 0) {
+    rc = service->fixed ? 0 : peri_proxy_balancer_begin(service, problem);
+  }
+  if (rc < 0) {
+    peri_proxy_service_unref(service);
     return rc;
   }
   *ret_service = service;
-  if (service->balancer == NULL) {
-    rc = make_balancer(proxy, &service->policy, &service->balancer, problem);
-  }
-  if (rc == 0 && target->service == NULL) {
-    rc = peri_proxy_service_take(service, target->peers);
-  }
-  return rc;
+  return 0;
 }
 
-static int add_routes(struct peri_proxy *proxy, struct peri_problem *problem) {
-  const struct peri_config *config = proxy->options.config;
-  proxy->routes =
+// Finds what serves a place, or makes it. Routes without a balancer of their
+// own share the one that calls by name use.
+static int fill(struct peri_proxy_table *table, const struct place *place,
+                struct peri_proxy_service **ret_service,
+                struct peri_problem *problem) {
+  struct peri_proxy *proxy = table->proxy;
+  struct peri_proxy_service *service =
+      peri_proxy_service_next(proxy, place->name, NULL);
+  while (service != NULL && !fits(service, place, table->bit)) {
+    service = peri_proxy_service_next(proxy, place->name, service);
+  }
+  if (service != NULL) {
+    service->references++;
+  } else {
+    int rc = make(proxy, place, &service, problem);
+    if (rc < 0) {
+      return rc;
+    }
+  }
+  service->placed |= table->bit;
+  if (!service->fixed && !is_listed(proxy, place->name, table->bit)) {
+    peri_proxy_service_list(service, table->bit);
+  }
+  *ret_service = service;
+  return 0;
+}
+
+static int add_target(struct peri_proxy_table *table,
+                      const struct peri_route *route,
+                      const struct peri_route_target *target,
+                      struct peri_proxy_service **ret_service,
+                      struct peri_problem *problem) {
+  bool own = route->balancer.name != NULL;
+  struct place place = {
+      .name = peri_slice_of(target->service != NULL
+                                ? target->service
+                                : peri_peers_service(target->peers)),
+      .peers = target->service != NULL ? NULL : target->peers,
+      .policy = own ? &route->balancer : &table->config->balancer,
+      .own = own};
+  return fill(table, &place, ret_service, problem);
+}
+
+static int add_routes(struct peri_proxy_table *table,
+                      struct peri_problem *problem) {
+  const struct peri_config *config = table->config;
+  table->routes =
       calloc(config->route_count + 1, sizeof(struct peri_proxy_service **));
-  if (proxy->routes == NULL) {
+  if (table->routes == NULL) {
     return PERI_ENOMEM;
   }
   for (size_t i = 0; i < config->route_count; i++) {
     const struct peri_route *route = &config->routes[i];
-    proxy->routes[i] =
+    table->routes[i] =
         calloc(route->target_count, sizeof(struct peri_proxy_service *));
-    if (proxy->routes[i] == NULL) {
+    if (table->routes[i] == NULL) {
       return PERI_ENOMEM;
     }
     for (size_t j = 0; j < route->target_count; j++) {
-      int rc = add_target(proxy, route, &route->targets[j],
-                          &proxy->routes[i][j], problem);
+      int rc = add_target(table, route, &route->targets[j],
+                          &table->routes[i][j], problem);
       if (rc < 0) {
         return rc;
       }
@@ -119,37 +162,69 @@ static int add_routes(struct peri_proxy *proxy, struct peri_problem *problem) {
   return 0;
 }
 
-static int add_provided(struct peri_proxy *proxy,
+static int add_provided(struct peri_proxy_table *table,
                         struct peri_problem *problem) {
-  const struct peri_config *config = proxy->options.config;
+  const struct peri_config *config = table->config;
+  table->provided =
+      calloc(config->provide_count + 1, sizeof(struct peri_proxy_service *));
+  if (table->provided == NULL) {
+    return PERI_ENOMEM;
+  }
   for (size_t i = 0; i < config->provide_count; i++) {
     const struct peri_config_provide *provide = &config->provides[i];
-    int rc = peri_proxy_provide(proxy, peri_slice_of(provide->service),
-                                peri_slice_of(provide->address));
+    struct peri_proxy_service *service = NULL;
+    int rc = peri_proxy_provided_new(
+        table->proxy, peri_slice_of(provide->service),
+        peri_slice_of(provide->address), table->bit, &service);
     if (rc < 0) {
       return peri_problem_set(problem, rc, "provides: %s at %s: %s",
                               provide->service, provide->address,
                               peri_error_text(rc));
     }
+    table->provided[table->provided_count++] = service;
   }
   return 0;
 }
 
-int peri_proxy_table_new(struct peri_proxy *proxy,
-                         struct peri_problem *ret_problem) {
-  struct peri_problem problem = {.code = 0};
-  // The default one is needed by the first service that no route names.
-  int rc = make_balancer(proxy, &proxy->options.config->balancer, &proxy->spare,
-                         &problem);
-  if (rc == 0) {
-    rc = add_routes(proxy, &problem);
-  }
-  if (rc == 0) {
-    rc = add_provided(proxy, &problem);
-  }
-  if (rc == 0) {
+// The default one is needed by the first service that no route names; what is
+// in use proves that it can be made.
+static int add_spare(struct peri_proxy_table *table,
+                     struct peri_problem *problem) {
+  const struct peri_proxy_table *now = table->proxy->table;
+  if (now != NULL &&
+      peri_policy_ref_same(&now->config->balancer, &table->config->balancer)) {
     return 0;
   }
+  return peri_proxy_balancer_new(table->proxy, &table->config->balancer,
+                                 &table->spare, problem);
+}
+
+int peri_proxy_table_new(struct peri_proxy *proxy, struct peri_config *config,
+                         struct peri_proxy_table **ret_table,
+                         struct peri_problem *ret_problem) {
+  struct peri_problem problem = {.code = 0};
+  struct peri_proxy_table *table = calloc(1, sizeof(*table));
+  if (table == NULL) {
+    return peri_problem_set(ret_problem, PERI_ENOMEM, "out of memory");
+  }
+  bool other = proxy->table != NULL && proxy->table->bit == PERI_PLACE_TABLE;
+  table->bit = other ? PERI_PLACE_OTHER_TABLE : PERI_PLACE_TABLE;
+  table->references = 1;
+  table->proxy = proxy;
+  table->config = peri_config_ref(config);
+  int rc = add_spare(table, &problem);
+  if (rc == 0) {
+    rc = add_routes(table, &problem);
+  }
+  if (rc == 0) {
+    rc = add_provided(table, &problem);
+  }
+  if (rc == 0) {
+    *ret_table = table;
+    return 0;
+  }
+  peri_proxy_table_leave(table);
+  peri_proxy_table_unref(table);
   return problem.code != 0 || problem.text[0] != '\0'
              ? peri_problem_set(ret_problem, rc, "%s", problem.text)
              : peri_problem_set(ret_problem, rc,
@@ -158,17 +233,56 @@ int peri_proxy_table_new(struct peri_proxy *proxy,
                                 peri_error_text(rc));
 }
 
-void peri_proxy_table_free(struct peri_proxy *proxy) {
-  const struct peri_config *config = proxy->options.config;
-  for (size_t i = 0; proxy->routes != NULL && i < config->route_count; i++) {
-    free(proxy->routes[i]);
+void peri_proxy_table_leave(struct peri_proxy_table *table) {
+  struct peri_proxy *proxy = table->proxy;
+  struct peri_list *at = proxy->services.next;
+  while (at != &proxy->services) {
+    struct peri_proxy_service *service =
+        PERI_CONTAINER_OF(at, struct peri_proxy_service, link);
+    at = at->next;
+    service->placed &= (uint8_t)~table->bit;
+    peri_proxy_service_unlist(service, table->bit);
   }
-  free(proxy->routes);
-  while (!peri_list_empty(&proxy->services)) {
-    peri_proxy_service_free(PERI_CONTAINER_OF(proxy->services.next,
-                                              struct peri_proxy_service, link));
+  // Only now is it known what is still needed.
+  at = proxy->services.next;
+  while (at != &proxy->services) {
+    struct peri_proxy_service *service =
+        PERI_CONTAINER_OF(at, struct peri_proxy_service, link);
+    service->references++;  // so that the list goes on behind it
+    if (service->fixed && service->placed == 0) {
+      peri_proxy_service_retire(service);
+    }
+    at = at->next;
+    peri_proxy_service_unref(service);
   }
-  if (proxy->spare != NULL) {
-    proxy->spare->free(proxy->spare);
+}
+
+static void drop(struct peri_proxy_service *service) {
+  if (service != NULL) {
+    peri_proxy_service_unref(service);
   }
+}
+
+void peri_proxy_table_unref(struct peri_proxy_table *table) {
+  if (--table->references > 0) {
+    return;
+  }
+  const struct peri_config *config = table->config;
+  for (size_t i = 0; table->routes != NULL && i < config->route_count; i++) {
+    size_t count = config->routes[i].target_count;
+    for (size_t j = 0; table->routes[i] != NULL && j < count; j++) {
+      drop(table->routes[i][j]);
+    }
+    free(table->routes[i]);
+  }
+  free(table->routes);
+  while (table->provided_count > 0) {
+    drop(table->provided[--table->provided_count]);
+  }
+  free(table->provided);
+  if (table->spare != NULL) {
+    table->spare->free(table->spare);
+  }
+  peri_config_unref(table->config);
+  free(table);
 }

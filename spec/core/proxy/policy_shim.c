@@ -18,6 +18,7 @@ struct balancer {
   struct proxy_policy *policy;
   struct peri_load *const *loads;
   size_t count;
+  uint32_t number;
 };
 
 static int update(struct peri_balancer *base, struct peri_peers *peers,
@@ -40,6 +41,7 @@ static int pick(struct peri_balancer *base,
   struct proxy_policy *policy = balancer->policy;
   struct peri_slice value = {"", 0};
   policy->picks++;
+  policy->picker = balancer->number;
   policy->open_count = open != NULL ? open_count : balancer->count;
   policy->attempt = request->attempt;
   policy->deadline_ns = request->deadline_ns;
@@ -96,7 +98,7 @@ static int make(struct peri_policy_host *base,
   balancer->vtable = (struct peri_balancer){
       .update = update, .pick = pick, .done = done, .free = destroy};
   balancer->policy = host->policy;
-  host->policy->made++;
+  balancer->number = ++host->policy->made;
   *ret_balancer = &balancer->vtable;
   return 0;
 }

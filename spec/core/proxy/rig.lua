@@ -140,6 +140,21 @@ function M.rig(options)
     assert.equal(0, C.proxy_rig_publish(ptr, text))
   end
 
+  --- Prepares another configuration; nil, words and code when it is refused.
+  function self.prepare(text)
+    local code = C.proxy_rig_prepare(ptr, text, problem)
+    if code < 0 then
+      return nil, ffi.string(problem.text), code
+    end
+    return true
+  end
+
+  --- Takes another configuration over.
+  function self.reload(text)
+    assert(self.prepare(text))
+    C.peri_proxy_commit(ptr.proxy)
+  end
+
   --- A port of loopback that nobody listens on, or a silent listener.
   function self.mute()
     local port = ffi.new("uint16_t[1]")

@@ -79,6 +79,20 @@ static int read_config(struct proxy_rig *rig, const char *text,
   return rc;
 }
 
+int proxy_rig_prepare(struct proxy_rig *rig, const char *config,
+                      struct peri_problem *ret_problem) {
+  peri_config_unref(rig->config);
+  rig->config = NULL;
+  int rc = read_config(rig, config, ret_problem);
+  if (rc == 0) {
+    rig->policy.make = strstr(config, "\"unmakeable\"") ? PERI_ESCRIPT : 0;
+    rc = peri_proxy_prepare(rig->proxy, rig->config, ret_problem);
+  }
+  peri_config_unref(rig->config);
+  rig->config = NULL;
+  return rc;
+}
+
 static int open_all(struct proxy_rig *rig,
                     const struct proxy_rig_options *options) {
   struct peri_h2_server_options app = {.loop = rig->loop,

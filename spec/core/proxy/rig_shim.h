@@ -66,6 +66,7 @@ struct proxy_policy {
   char address[100];  // of the latest done()
   struct peri_outcome outcome;
   uint32_t inflight;  // of the endpoint picked, at the pick
+  uint32_t picker;    // which one made the latest pick, by its number from 1
 };
 
 /// A sidecar's forwarding half between a client and backends, on one loop.
@@ -114,6 +115,11 @@ void proxy_backend_feed(struct proxy_rig *rig, int index, size_t bytes);
 void proxy_backend_reset(struct proxy_rig *rig, int index, uint32_t h2_error);
 /// Ends the latest stream with its trailers.
 void proxy_backend_finish(struct proxy_rig *rig, int index);
+
+/// Reads another configuration (JSON), prepares it, and lets go of it and of
+/// the one given before.
+int proxy_rig_prepare(struct proxy_rig *rig, const char *config,
+                      struct peri_problem *ret_problem);
 
 /// Publishes a snapshot: lines "service address*,address", where '*' marks a
 /// sidecar.
