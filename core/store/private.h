@@ -34,7 +34,8 @@ struct peri_spin {
   atomic_uint taken;
 };
 
-/// One shard; all but `lock` is touched under it only. What a hit touches fills
+/// One shard; all but `lock` is touched under it only, but for readers of
+/// `budget_bytes`. What a hit touches fills
 /// the first cache line, since that travels between processors.
 struct peri_shard {
   _Alignas(64) struct peri_spin lock;
@@ -43,7 +44,10 @@ struct peri_shard {
   struct peri_table entries;
   uint64_t hits;
   uint64_t misses;
-  uint64_t budget_bytes;  // 0 is unlimited
+  // Written under the lock; 0 is unlimited.
+  _Atomic uint64_t budget_bytes;
+  uint64_t limit_bytes;  // not to be exceeded: the budget, or, while the shard
+                         // shrinks to a smaller one, what it has come down to
   uint64_t bytes;
   uint64_t evictions;
   uint64_t expired;
@@ -141,8 +145,8 @@ void peri_shard_swap(const struct peri_place *place, struct peri_entry *old,
                      struct peri_entry *copy, struct peri_dead *dead);
 
 /// Takes out least recently used entries until the shard is within its budget,
-/// but only so many that the lock is not held long. Returns whether there is
-/// more to do.
+/// but only so many that the lock is not held long. Returns whether it is still
+/// over its limit.
 bool peri_shard_evict(struct peri_shard *shard, int64_t now_ns,
                       struct peri_dead *dead);
 

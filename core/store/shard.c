@@ -136,13 +136,11 @@ void peri_shard_swap(const struct peri_place *place, struct peri_entry *old,
 
 bool peri_shard_evict(struct peri_shard *shard, int64_t now_ns,
                       struct peri_dead *dead) {
-  if (shard->budget_bytes == 0) {
+  uint64_t budget_bytes = shard->budget_bytes;
+  if (budget_bytes == 0) {
     return false;
   }
-  for (unsigned i = 0; i < EVICT_BATCH; i++) {
-    if (shard->bytes <= shard->budget_bytes) {
-      return false;
-    }
+  for (unsigned i = 0; i < EVICT_BATCH && shard->bytes > budget_bytes; i++) {
     struct peri_entry *entry =
         PERI_CONTAINER_OF(shard->used.next, struct peri_entry, used);
     if (peri_entry_expired(entry, now_ns)) {
@@ -152,7 +150,11 @@ bool peri_shard_evict(struct peri_shard *shard, int64_t now_ns,
     }
     peri_shard_unlink(shard, entry, dead);
   }
-  return shard->bytes > shard->budget_bytes;
+  if (shard->bytes < shard->limit_bytes) {
+    shard->limit_bytes =
+        shard->bytes > budget_bytes ? shard->bytes : budget_bytes;
+  }
+  return shard->bytes > shard->limit_bytes;
 }
 
 void peri_shard_trim(struct peri_shard *shard, int64_t now_ns) {

@@ -18,10 +18,16 @@ enum {
 };
 
 static void shard_init(struct peri_shard *shard, uint64_t budget_bytes) {
-  *shard = (struct peri_shard){.budget_bytes = budget_bytes};
+  *shard = (struct peri_shard){.budget_bytes = budget_bytes,
+                               .limit_bytes = budget_bytes};
   shard->entries.key_offset = sizeof(struct peri_entry);
   shard->flights.key_offset = sizeof(struct peri_flight);
   peri_list_init(&shard->used);
+}
+
+static uint64_t share(uint64_t budget_bytes, uint32_t count) {
+  // Tiny, but not unlimited.
+  return budget_bytes != 0 && budget_bytes < count ? 1 : budget_bytes / count;
 }
 
 int peri_store_new(const struct peri_store_options *options,
@@ -40,12 +46,8 @@ int peri_store_new(const struct peri_store_options *options,
     free(store);
     return PERI_ENOMEM;
   }
-  uint64_t share_bytes = options->budget_bytes / count;
-  if (options->budget_bytes != 0 && share_bytes == 0) {
-    share_bytes = 1;  // tiny, but not unlimited
-  }
   for (uint32_t i = 0; i < count; i++) {
-    shard_init(&store->shards[i], share_bytes);
+    shard_init(&store->shards[i], share(options->budget_bytes, count));
   }
   store->shard_count = count;
   store->max_waiters =
@@ -146,7 +148,8 @@ struct peri_fresh peri_store_fresh(const struct peri_store *store,
                                    int64_t now_ns) {
   struct peri_fresh fresh = {0};
   uint64_t charge_bytes = peri_entry_charge_bytes(entry);
-  uint64_t budget_bytes = place->shard->budget_bytes;
+  uint64_t budget_bytes =
+      atomic_load_explicit(&place->shard->budget_bytes, memory_order_relaxed);
   if (charge_bytes == UINT64_MAX ||
       (budget_bytes != 0 && charge_bytes > budget_bytes / LARGEST_PART)) {
     fresh.code = PERI_ELIMIT;
@@ -258,6 +261,42 @@ size_t peri_store_sweep(struct peri_store *store, uint32_t index,
   size_t removed = before - shard->entries.count;
   peri_spin_unlock(&shard->lock);
   peri_dead_release(&dead);
+  return removed;
+}
+
+void peri_store_resize(struct peri_store *store, uint64_t budget_bytes) {
+  uint64_t share_bytes = share(budget_bytes, store->shard_count);
+  for (uint32_t i = 0; i < store->shard_count; i++) {
+    struct peri_shard *shard = &store->shards[i];
+    peri_spin_lock(&shard->lock);
+    shard->budget_bytes = share_bytes;
+    shard->limit_bytes =
+        shard->bytes > share_bytes ? shard->bytes : share_bytes;
+    peri_spin_unlock(&shard->lock);
+  }
+}
+
+size_t peri_store_trim(struct peri_store *store, uint32_t index,
+                       size_t max_entries, int64_t now_ns) {
+  size_t removed = 0;
+  size_t batch = 1;
+  if (index >= store->shard_count) {
+    return 0;
+  }
+  struct peri_shard *shard = &store->shards[index];
+  while (batch > 0 && removed < max_entries) {
+    struct peri_dead dead = {0};
+    peri_spin_lock(&shard->lock);
+    batch = shard->entries.count;
+    (void)peri_shard_evict(shard, now_ns, &dead);
+    batch -= shard->entries.count;
+    peri_spin_unlock(&shard->lock);
+    peri_dead_release(&dead);
+    removed += batch;
+    if (batch > 0) {
+      move_some(store);
+    }
+  }
   return removed;
 }
 

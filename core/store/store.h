@@ -75,5 +75,16 @@ bool peri_store_remove(struct peri_store *store, struct peri_slice key,
 size_t peri_store_sweep(struct peri_store *store, uint32_t shard,
                         size_t max_entries, int64_t now_ns);
 
+/// Shares out another budget (0 is unlimited). What is over it goes little by
+/// little, some with each value stored and the rest by peri_store_trim(), so
+/// that nobody waits for it; meanwhile the shards do not grow. Any thread.
+void peri_store_resize(struct peri_store *store, uint64_t budget_bytes);
+
+/// Pushes out at most about `max_entries` of shard number `shard` that are over
+/// its budget, least recently used first. Returns how many went; 0 when it is
+/// within its budget.
+size_t peri_store_trim(struct peri_store *store, uint32_t shard,
+                       size_t max_entries, int64_t now_ns);
+
 void peri_store_stats(struct peri_store *store,
                       struct peri_store_stats *ret_stats);

@@ -25,6 +25,7 @@ struct member {
   unsigned rounds;
   unsigned keys;
   bool leave;
+  const uint64_t *budgets;  // two, taken in turn, or NULL
   uint64_t random;
   pthread_barrier_t *joined;
   struct guest *guests;
@@ -152,9 +153,19 @@ static void one_round(struct member *member, int64_t now_ns) {
   }
 }
 
+static void resize(struct member *member, unsigned round) {
+  if (round % 1000 == 0) {
+    peri_store_resize(member->store, member->budgets[round / 1000 % 2]);
+  }
+  peri_store_trim(member->store, round % 16, 8, SECOND_NS);
+}
+
 static void *churn(void *arg) {
   struct member *member = arg;
   for (unsigned i = 0; i < member->rounds; i++) {
+    if (member->budgets != NULL && member->number == 0) {
+      resize(member, i);
+    }
     one_round(member, SECOND_NS + i / 16);
   }
   return NULL;
@@ -191,6 +202,17 @@ void peri_crowd_churn(struct peri_store *store, unsigned threads,
                       struct peri_crowd_result *ret_result) {
   struct member members[MAX_THREADS];
   struct member model = {.store = store, .rounds = rounds, .keys = keys};
+  start(members, threads, &model, churn);
+  *ret_result = finish(members, threads);
+}
+
+void peri_crowd_resize(struct peri_store *store, unsigned threads,
+                       unsigned rounds, unsigned keys,
+                       const uint64_t budgets[2],
+                       struct peri_crowd_result *ret_result) {
+  struct member members[MAX_THREADS];
+  struct member model = {
+      .store = store, .rounds = rounds, .keys = keys, .budgets = budgets};
   start(members, threads, &model, churn);
   *ret_result = finish(members, threads);
 }

@@ -21,6 +21,13 @@ void peri_crowd_churn(struct peri_store *store, unsigned threads,
                       unsigned rounds, unsigned keys,
                       struct peri_crowd_result *ret_result);
 
+/// The same, while the first thread gives the store two budgets in turn, and
+/// trims it.
+void peri_crowd_resize(struct peri_store *store, unsigned threads,
+                       unsigned rounds, unsigned keys,
+                       const uint64_t budgets[2],
+                       struct peri_crowd_result *ret_result);
+
 /// Lets `threads` threads join one cold key with `each` waiters apiece. Once
 /// all have, the leader finishes while, when `leave` is set, every thread tries
 /// to take its waiters back.

@@ -216,6 +216,93 @@ describe("store/store", function()
     one.free()
   end)
 
+  it("shrinks in steps to a smaller budget, oldest first, and never grows meanwhile", function()
+    local one = M.new({ shards = 1, budget_bytes = 2 ^ 20 })
+    local function trim(max)
+      return tonumber(C.peri_store_trim(one.ptr, 0, max, NOW))
+    end
+    for i = 1, 5000 do
+      one.set("key" .. i, "0123456789")
+    end
+    local all, charged = one.stat("bytes"), one.stat("bytes") / 5000
+    assert.equal(0, trim(100))
+    C.peri_store_resize(one.ptr, 1000 * charged)
+    assert.equal(5000, one.stat("entries"))
+    local removed = trim(100)
+    assert.is_true(removed >= 100 and removed <= 200)
+    assert.is_nil(one.peek("key1"))
+    assert.is_truthy(one.peek("key" .. (removed + 1)))
+    -- What is stored takes some more with it.
+    local before = one.stat("bytes")
+    one.set("fresh", "0123456789")
+    assert.is_true(one.stat("bytes") < before)
+    assert.is_true(one.stat("entries") > 4000)
+    while trim(100) > 0 do
+      assert.is_true(one.stat("bytes") < all)
+    end
+    assert.is_true(one.stat("bytes") <= 1000 * charged)
+    assert.is_true(one.stat("bytes") > 990 * charged)
+    assert.is_truthy(one.peek("fresh"))
+    assert.equal(0, trim(100))
+    -- Nothing as large as a quarter of the new one any more.
+    assert.equal(C.PERI_ELIMIT, one.set("large", ("x"):rep(251 * charged)))
+    C.peri_store_resize(one.ptr, 2 ^ 20)
+    assert.equal(0, one.set("large", ("x"):rep(251 * charged)))
+    for i = 1, 5000 do
+      one.set("again" .. i, "0123456789")
+    end
+    assert.is_true(one.stat("entries") > 4000)
+    C.peri_store_resize(one.ptr, 0)
+    assert.equal(0, trim(100))
+    one.free()
+  end)
+
+  it("keeps a value larger than what a step takes out while it shrinks", function()
+    local one = M.new({ shards = 1, budget_bytes = 2 ^ 20 })
+    for i = 1, 5000 do
+      one.set("key" .. i, "0123456789")
+    end
+    C.peri_store_resize(one.ptr, 2 ^ 18)
+    local before = one.stat("bytes")
+    assert.equal(0, one.set("large", ("x"):rep(2 ^ 15)))
+    assert.is_true(one.stat("bytes") <= before)
+    assert.is_truthy(one.peek("large"))
+    one.free()
+  end)
+
+  it("can be emptied, memory and all", function()
+    local one = M.new({ budget_bytes = 2 ^ 24 })
+    for i = 1, 20000 do
+      one.set("key" .. i, ("x"):rep(i % 500))
+    end
+    C.peri_store_resize(one.ptr, 1)
+    for shard = 0, 15 do
+      while C.peri_store_trim(one.ptr, shard, 1000, NOW) > 0 do
+        assert.is_true(one.stat("entries") < 20000)
+      end
+    end
+    assert.equal(0, one.stat("entries"))
+    assert.equal(0, one.stat("bytes"))
+    assert.is_true(one.stat("held_bytes") <= 57 * 32768)
+    assert.equal(C.PERI_ELIMIT, one.set("key", ""))
+    assert.equal(0, tonumber(C.peri_store_trim(one.ptr, 16, 1000, NOW)))
+    one.free()
+  end)
+
+  it("is resized under eight threads", function()
+    local small = M.new({ budget_bytes = 60000 })
+    local result = ffi.new("struct peri_crowd_result")
+    C.peri_crowd_resize(small.ptr, 8, 20000, 500, ffi.new("uint64_t[2]", 60000, 6000), result)
+    assert.equal(0, tonumber(result.wrong))
+    assert.equal(tonumber(result.loads + result.waits), tonumber(result.handed + result.left))
+    C.peri_store_resize(small.ptr, 6000)
+    for shard = 0, 15 do
+      C.peri_store_trim(small.ptr, shard, 100000, NOW)
+    end
+    assert.is_true(small.stat("bytes") <= 6000)
+    small.free()
+  end)
+
   it("stays whole under eight threads", function()
     local small = M.new({ budget_bytes = 60000 })
     local result = ffi.new("struct peri_crowd_result")
