@@ -15,6 +15,7 @@ enum {
   CONNECT_TIMEOUT_MS = 1000,
   BACKOFF_MIN_MS = 100,
   BACKOFF_MAX_MS = 2000,
+  REFRESH_MS = 5000,
   ATTEMPTS = 2  // a connection may be out of stream ids
 };
 
@@ -96,7 +97,8 @@ int peri_h2_client_new(const struct peri_h2_client_options *options,
       .hub = client->hub,
       .connect_timeout_ms = timeout_ms,
       .backoff_min_ms = or_default(options->backoff_min_ms, BACKOFF_MIN_MS),
-      .backoff_max_ms = or_default(options->backoff_max_ms, BACKOFF_MAX_MS)};
+      .backoff_max_ms = or_default(options->backoff_max_ms, BACKOFF_MAX_MS),
+      .refresh_ms = or_default(options->refresh_ms, REFRESH_MS)};
   peri_h2_pool_init(&client->pool, &pool);
   peri_list_init(&client->failed);
   peri_turn_init(&client->turn, options->loop, take_turn);

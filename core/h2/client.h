@@ -19,6 +19,7 @@ struct peri_h2_client_options {
   uint32_t connect_timeout_ms;   // 0 for 1,000
   uint32_t backoff_min_ms;       // after a failed connect; 0 for 100
   uint32_t backoff_max_ms;       // 0 for 2,000; jitter of ± 20 %
+  uint32_t refresh_ms;  // between look-ups of a name in use; 0 for 5,000
 };
 
 int peri_h2_client_new(const struct peri_h2_client_options *options,

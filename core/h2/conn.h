@@ -69,6 +69,7 @@ struct peri_h2_conn {
   struct peri_list pool_link;  // client: of its origin
   void *owner;                 // client: its origin
   void *dial;                  // client: the attempt under way
+  uint32_t reached;            // client: hash of the host that it dialled
 };
 
 /// A connection without a wire, session and all, with our SETTINGS queued.

@@ -4,6 +4,8 @@
 
 #include "base/container.h"
 #include "base/error.h"
+#include "base/hash.h"
+#include "base/slice.h"
 #include "h2/conn.h"
 #include "h2/resolve.h"
 #include "loop/turn.h"
@@ -21,6 +23,7 @@ static void try_next(struct peri_h2_dial *dial) {
   struct peri_wire_setup wiring = peri_h2_conn_wiring(conn);
   while (dial->next < dial->found.count) {
     const struct peri_address *address = &dial->found.addresses[dial->next++];
+    conn->reached = peri_hash_fnv1a32(peri_slice_of(address->host));
     conn->cause = peri_wire_connect(&wiring, address, &conn->wire);
     if (conn->cause == 0) {
       return;

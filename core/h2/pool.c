@@ -11,6 +11,7 @@
 #include "h2/conn.h"
 #include "h2/dial.h"
 #include "h2/hub.h"
+#include "h2/resolve.h"
 #include "loop/loop.h"
 
 enum {
@@ -56,6 +57,7 @@ static struct peri_h2_origin *find(struct peri_h2_pool *pool,
 
 static void origin_free(struct peri_h2_pool *pool,
                         struct peri_h2_origin *origin) {
+  peri_resolve_cancel(origin->lookup);
   peri_list_remove(&origin->link);
   pool->origin_count--;
   free(origin);
@@ -90,6 +92,7 @@ static struct peri_h2_origin *obtain(struct peri_h2_pool *pool,
   if (origin != NULL) {
     origin->address = *address;
     origin->untold = UNTOLD_STREAMS;
+    origin->pool = pool;
     peri_list_init(&origin->conns);
     peri_list_push(bucket_of(pool, address), &origin->link);
     pool->origin_count++;
@@ -141,6 +144,9 @@ static int begin(struct peri_h2_pool *pool, struct peri_h2_origin *origin,
     return rc;
   }
   conn->owner = origin;
+  if (origin->conn_count == 0) {
+    origin->looked_ns = now(pool);
+  }
   peri_list_push(&origin->conns, &conn->pool_link);
   origin->conn_count++;
   rc = peri_h2_dial_new(conn, &origin->address);
@@ -177,6 +183,13 @@ int peri_h2_pool_pick(struct peri_h2_pool *pool,
   return 0;
 }
 
+static void retire(struct peri_h2_conn *conn) {
+  conn->retired = true;
+  if (conn->stream_count == 0 && conn->phase < PERI_CONN_LINGERING) {
+    peri_h2_conn_terminate(conn, NGHTTP2_NO_ERROR);
+  }
+}
+
 void peri_h2_pool_retire(struct peri_h2_pool *pool,
                          const struct peri_address *address) {
   struct peri_h2_origin *origin = find(pool, address);
@@ -186,14 +199,60 @@ void peri_h2_pool_retire(struct peri_h2_pool *pool,
   peri_h2_hub_enter(pool->setup.hub);
   for (struct peri_list *at = origin->conns.next; at != &origin->conns;
        at = at->next) {
-    struct peri_h2_conn *conn =
-        PERI_CONTAINER_OF(at, struct peri_h2_conn, pool_link);
-    conn->retired = true;
-    if (conn->stream_count == 0 && conn->phase < PERI_CONN_LINGERING) {
-      peri_h2_conn_terminate(conn, NGHTTP2_NO_ERROR);
-    }
+    retire(PERI_CONTAINER_OF(at, struct peri_h2_conn, pool_link));
   }
   peri_h2_hub_leave(pool->setup.hub);
+}
+
+static bool is_among(const struct peri_h2_conn *conn,
+                     const struct peri_resolved *found) {
+  for (size_t i = 0; i < found->count; i++) {
+    if (peri_hash_fnv1a32(peri_slice_of(found->addresses[i].host)) ==
+        conn->reached) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// A name that cannot be looked up keeps what it stood for.
+static void looked_up(void *ctx, int code, const struct peri_resolved *found) {
+  struct peri_h2_origin *origin = ctx;
+  struct peri_h2_hub *hub = origin->pool->setup.hub;
+  peri_h2_hub_enter(hub);
+  origin->lookup = NULL;
+  struct peri_list *at = origin->conns.next;
+  while (code == 0 && at != &origin->conns) {
+    struct peri_h2_conn *conn =
+        PERI_CONTAINER_OF(at, struct peri_h2_conn, pool_link);
+    at = at->next;
+    if (conn->dial == NULL && !is_among(conn, found)) {
+      retire(conn);
+    }
+  }
+  peri_h2_hub_leave(hub);
+}
+
+static void refresh(struct peri_h2_pool *pool, struct peri_h2_origin *origin,
+                    uint64_t now_ns) {
+  uint64_t every_ns = (uint64_t)pool->setup.refresh_ms * 1000000;
+  if (origin->address.kind != PERI_ADDRESS_NAME || origin->conn_count == 0 ||
+      origin->lookup != NULL || now_ns - origin->looked_ns < every_ns) {
+    return;
+  }
+  origin->looked_ns = now_ns;
+  // One that cannot be begun is tried again as late as one that failed.
+  (void)peri_resolve_start(pool->setup.hub->setup.loop, &origin->address,
+                           looked_up, origin, &origin->lookup);
+}
+
+static void refresh_all(struct peri_h2_pool *pool, uint64_t now_ns) {
+  for (size_t i = 0; i < PERI_POOL_BUCKETS; i++) {
+    struct peri_list *bucket = &pool->buckets[i];
+    for (struct peri_list *at = bucket->next; at != bucket; at = at->next) {
+      refresh(pool, PERI_CONTAINER_OF(at, struct peri_h2_origin, link), now_ns);
+    }
+  }
 }
 
 // Doubles with each failure, up to the most, and strays by a fifth so that
@@ -245,6 +304,7 @@ void peri_h2_pool_tick(struct peri_h2_pool *pool) {
       peri_h2_conn_kill(conn, PERI_ECONNECT);
     }
   }
+  refresh_all(pool, now_ns);
 }
 
 void peri_h2_pool_done(struct peri_h2_pool *pool) {

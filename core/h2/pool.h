@@ -6,6 +6,8 @@
 
 struct peri_h2_conn;
 struct peri_h2_hub;
+struct peri_h2_pool;
+struct peri_resolve;
 
 enum { PERI_POOL_BUCKETS = 64 };
 
@@ -19,6 +21,9 @@ struct peri_h2_origin {
   uint64_t retry_ns;  // no attempt before; 0 when none is held back
   int cause;          // what the latest attempt failed with
   uint32_t untold;    // streams of a connection before the peer's SETTINGS
+  struct peri_h2_pool *pool;
+  struct peri_resolve *lookup;  // of a name whose connections are in use
+  uint64_t looked_ns;           // when a name was last looked up
 };
 
 struct peri_h2_pool_setup {
@@ -26,6 +31,7 @@ struct peri_h2_pool_setup {
   uint32_t connect_timeout_ms;
   uint32_t backoff_min_ms;
   uint32_t backoff_max_ms;
+  uint32_t refresh_ms;
 };
 
 /// The connections of a client by address, and when to make more. Loop thread
@@ -54,7 +60,8 @@ void peri_h2_pool_retire(struct peri_h2_pool *pool,
 /// A connection is lost; when it never worked, the next attempt is held back.
 void peri_h2_pool_forget(struct peri_h2_pool *pool, struct peri_h2_conn *conn);
 
-/// Ends attempts that take too long.
+/// Ends attempts that take too long, and looks names up again; connections to
+/// an address that their name stands for no longer end with their streams.
 void peri_h2_pool_tick(struct peri_h2_pool *pool);
 
 /// Frees the origins; no connection may be left.

@@ -110,25 +110,3 @@ describe("a call through sidecars", function()
     end
   end)
 end)
-
-describe("a call over unix: sockets", function()
-  setup(mesh.setup)
-  teardown(mesh.teardown)
-
-  it("goes through two of them as through ports", function()
-    local folder = proc.folder()
-    finally(function()
-      proc.remove(folder)
-    end)
-    local app = mesh.app("socket", "unix:" .. folder .. "/app")
-    local inner = mesh.car(
-      ('provides = { { service = "echo", address = %q, health = "none" } },'):format(app.address),
-      ('mesh = "unix:%s/mesh"'):format(folder)
-    )
-    local outer = mesh.car(mesh.static({ ["meshtest.Echo"] = { "unix:" .. folder .. "/mesh" } }, true))
-    local seen = mesh.ok(outer.app, { method = "Both", asks = 20, bytes = 70000 })
-    assert.same({ "socket", 20, 1400000 }, { seen.name, seen.replies, seen.bytes })
-    outer:stop()
-    inner:stop()
-  end)
-end)

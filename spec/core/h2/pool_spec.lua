@@ -78,6 +78,19 @@ describe("h2/pool", function()
     assert.equal(2, rig.ptr.accepted)
   end)
 
+  it("looks a name in use up again, and keeps what it still stands for", function()
+    -- The keepalive makes the tick a short one.
+    rig = M.rig({ pool = { refresh_ms = 20 }, client = { keepalive_ms = 80 } })
+    local port = rig.listen():match("%d+$")
+    for _ = 1, 5 do
+      assert.equal(0, rig.fetch("/echo", nil, "localhost:" .. port)["end"].code)
+      for _ = 1, 5 do
+        rig.step(20)
+      end
+    end
+    assert.equal(1, rig.ptr.accepted)
+  end)
+
   it("forgets addresses it has no use for", function()
     rig = M.rig({ pool = { backoff_min_ms = 1, backoff_max_ms = 1 } })
     for _ = 1, 200 do
