@@ -1,0 +1,129 @@
+---@meta
+
+--- What a policy sees of Lua's own libraries. What is not here is not there: no `io`, `debug`, `ffi`,
+--- `jit`, `package`, `collectgarbage`, `newproxy`, `setfenv`, no `string.dump`. Metatables of strings
+--- and handles cannot be reached. What has no words of its own is LuaJIT's, and what can run long counts
+--- its steps against the budget of the call.
+
+--- The globals.
+---@class perigee.Globals
+---@field _G table
+---@field _VERSION string
+---@field assert function
+---@field error function
+---@field getmetatable function
+---@field ipairs function
+---@field load fun(text: string|(fun(): string?), name?: string, mode?: string, env?: table): (chunk: function?, err: string?) Lua text only, never bytecode; it may have an environment of its own
+---@field loadstring fun(text: string, name?: string): (chunk: function?, err: string?) as load
+---@field next function
+---@field pairs function
+---@field pcall function does not outlive a budget: what is used up raises again at once
+---@field print fun(...: any) a line of the log at level debug
+---@field rawequal function
+---@field rawget function
+---@field rawset function
+---@field require fun(module: string): any Perigee's modules, and `lib.util` for `PATH/lib/util.lua`; files only while the policy loads
+---@field select function
+---@field setmetatable function
+---@field tonumber function
+---@field tostring function
+---@field type function
+---@field unpack function
+---@field xpcall fun(body: function, handler: fun(err: any): any, ...: any): (ok: boolean, ...: any) calls its handler after the stack is unwound
+---@field bit perigee.BitLibrary
+---@field coroutine perigee.CoroutineLibrary
+---@field math perigee.MathLibrary
+---@field os perigee.OsLibrary
+---@field string perigee.StringLibrary
+---@field table perigee.TableLibrary
+
+--- Patterns are those of Lua, matched by Perigee's own matcher, which counts its steps. Methods of
+--- strings, as in `text:find("x")`, are these.
+---@class perigee.StringLibrary
+---@field byte function
+---@field char function
+---@field find function
+---@field format function
+---@field gmatch function
+---@field gsub function
+---@field len function
+---@field lower function
+---@field match function
+---@field rep function
+---@field reverse function
+---@field sub function
+---@field upper function
+
+--- Tables as lists.
+---@class perigee.TableLibrary
+---@field concat function
+---@field insert function
+---@field move function
+---@field remove function
+---@field sort function
+
+--- Numbers. `perigee.random` is the better source of random ones: `math.random` draws the same ones in
+--- every VM.
+---@class perigee.MathLibrary
+---@field abs function
+---@field acos function
+---@field asin function
+---@field atan function
+---@field atan2 function
+---@field ceil function
+---@field cos function
+---@field cosh function
+---@field deg function
+---@field exp function
+---@field floor function
+---@field fmod function
+---@field frexp function
+---@field huge number
+---@field ldexp function
+---@field log function
+---@field log10 function
+---@field max function
+---@field min function
+---@field modf function
+---@field pi number
+---@field pow function
+---@field rad function
+---@field random function
+---@field randomseed function
+---@field sin function
+---@field sinh function
+---@field sqrt function
+---@field tan function
+---@field tanh function
+
+--- Operations on 32 bits.
+---@class perigee.BitLibrary
+---@field arshift function
+---@field band function
+---@field bnot function
+---@field bor function
+---@field bswap function
+---@field bxor function
+---@field lshift function
+---@field rol function
+---@field ror function
+---@field rshift function
+---@field tobit function
+---@field tohex function
+
+--- Coroutines of one's own. What waits, such as `http.get`, waits in the fetch itself and not in one
+--- of these.
+---@class perigee.CoroutineLibrary
+---@field create function raises beyond the policy's limit of `coroutines`
+---@field isyieldable function
+---@field resume function
+---@field running function
+---@field status function
+---@field wrap function as create
+---@field yield function
+
+--- The time, and nothing else of the system.
+---@class perigee.OsLibrary
+---@field clock function
+---@field date fun(format?: string, time?: integer): string|table the format has at most 256 bytes
+---@field time function
