@@ -26,6 +26,7 @@ struct peri_decision *peri_decision_new(enum peri_decision_kind kind) {
                                      .at_ns = peri_clock_unix_ns(),
                                      .subject = "",
                                      .key = "",
+                                     .after = "",
                                      .found = "",
                                      .service = "",
                                      .policy = "",

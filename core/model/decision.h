@@ -43,6 +43,7 @@ struct peri_decision {
   const char *subject;  // "orders.v1.Orders/Get", or the group
   const char *key;
   uint32_t attempt;   // from 1; 0: there was none
+  const char *after;  // how the attempt before failed, unless it is in `before`
   uint32_t route;     // that matched, from 1; 0: none
   const char *found;  // how the service was found, or what is here of the key
   const char *missed[PERI_DECISION_MISSES];  // routes that did not match, why
@@ -92,6 +93,11 @@ size_t peri_decision_room(struct peri_decision *decision, size_t count);
 int peri_decision_words(const struct peri_decision *decision,
                         struct peri_buffer *text);
 
+/// The same, with no more than who chose what, and how that went.
+/// @return 0 or PERI_ENOMEM.
+int peri_decision_brief(const struct peri_decision *decision,
+                        struct peri_buffer *text);
+
 /// Appends a span of time as people write it: "0.4 us", "1.2 ms", "29 s".
 /// @return 0 or PERI_ENOMEM.
 int peri_decision_span(uint64_t ns, struct peri_buffer *text);
@@ -103,10 +109,10 @@ struct peri_decision_lines {
   struct peri_buffer text;  // of the lines
 };
 
-/// Writes a decision, after the attempts before it, as lines: percent-encoded
-/// as grpc-message is, cut at PERI_DECISION_LINE_BYTES. Left out is what would
-/// not fit `room_bytes`, counted as HTTP/2 counts header lists for fields named
-/// `perigee-explain`. Out of memory gives no lines.
+/// Writes a decision, after the attempts before it in brief, as lines:
+/// percent-encoded as grpc-message is, cut at PERI_DECISION_LINE_BYTES. Left
+/// out is what would not fit `room_bytes`, counted as HTTP/2 counts header
+/// lists for fields named `perigee-explain`. Out of memory gives no lines.
 void peri_decision_lines_init(struct peri_decision_lines *lines,
                               const struct peri_decision *decision,
                               size_t room_bytes);

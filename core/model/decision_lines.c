@@ -20,8 +20,11 @@ static int write_all(const struct peri_decision *decision,
     attempts[count++] = decision;
   }
   int rc = 0;
-  while (rc == 0 && count > 0) {
-    rc = peri_decision_words(attempts[--count], text);
+  while (rc == 0 && count > 1) {
+    rc = peri_decision_brief(attempts[--count], text);
+  }
+  if (rc == 0 && count > 0) {
+    rc = peri_decision_words(attempts[0], text);
   }
   return rc;
 }

@@ -39,6 +39,9 @@ static int put_subject(const struct peri_decision *decision,
   if (rc == 0 && decision->attempt > 0) {
     rc = peri_buffer_printf(text, "  attempt %u", (unsigned)decision->attempt);
   }
+  if (rc == 0 && decision->after[0] != '\0') {
+    rc = peri_buffer_printf(text, " (before: %s)", decision->after);
+  }
   return rc < 0 ? rc : peri_buffer_add(text, "\n", 1);
 }
 
@@ -199,6 +202,15 @@ int peri_decision_words(const struct peri_decision *decision,
   }
   if (rc == 0) {
     rc = put_candidates(decision, text);
+  }
+  return rc < 0 ? rc : put_end(decision, text);
+}
+
+int peri_decision_brief(const struct peri_decision *decision,
+                        struct peri_buffer *text) {
+  int rc = put_subject(decision, text);
+  if (rc == 0 && decision->picked) {
+    rc = put_choice(decision, text);
   }
   return rc < 0 ? rc : put_end(decision, text);
 }

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "proxy/private.h"
 
@@ -71,31 +72,49 @@ static bool is_open(const uint32_t *open, size_t count, size_t index,
   return false;
 }
 
-// What the service's own balancer says; false: it does not say anything.
-static bool ask_balancer(struct peri_proxy_call *call, const uint32_t *open,
-                         size_t open_count, int *ret_code, size_t *ret_index) {
+// What a balancer says; PERI_EINVAL for nonsense.
+static int consult(struct peri_balancer *balancer,
+                   const struct peri_pick_request *request,
+                   const uint32_t *open, size_t open_count, size_t all,
+                   struct peri_proxy_pick *pick) {
+  pick->asked = true;
+  int rc = balancer->pick(balancer, request, open,
+                          open != NULL ? open_count : 0, &pick->choice);
+  return rc == 0 && !is_open(open, open_count, pick->choice.index, all)
+             ? PERI_EINVAL
+             : rc;
+}
+
+void peri_proxy_pick_measured(struct peri_balancer *balancer,
+                              const struct peri_pick_request *request,
+                              const uint32_t *open, size_t open_count,
+                              size_t all, struct peri_proxy_pick *ret_pick) {
+  uint64_t asked_ns = peri_clock_mono_ns();
+  ret_pick->code = consult(balancer, request, open, open_count, all, ret_pick);
+  ret_pick->took_ns = peri_clock_mono_ns() - asked_ns;
+}
+
+// What the service's own balancer says, if it has one that says anything.
+static void ask_balancer(struct peri_proxy_call *call, const uint32_t *open,
+                         size_t open_count, bool measured,
+                         struct peri_proxy_pick *pick) {
   struct peri_proxy_service *service = call->service;
   struct peri_balancer *balancer = service->balancer;
   struct peri_pick_request request;
-  struct peri_choice choice = {0};
+  size_t all = service->set->count;
   if (balancer == NULL || service->broken) {
-    return false;
+    return;
   }
   peri_proxy_ask(call, &request);
-  int rc = balancer->pick(balancer, &request, open,
-                          open != NULL ? open_count : 0, &choice);
-  if (rc == PERI_ENOTFOUND) {
-    *ret_code = rc;
-    return true;
+  if (measured) {
+    peri_proxy_pick_measured(balancer, &request, open, open_count, all, pick);
+  } else {
+    pick->code = consult(balancer, &request, open, open_count, all, pick);
   }
-  if (rc < 0 || !is_open(open, open_count, choice.index, service->set->count)) {
-    return false;
+  if (pick->code == 0) {
+    call->picked = true;
+    call->version = pick->choice.version;
   }
-  call->picked = true;
-  call->version = choice.version;
-  *ret_code = 0;
-  *ret_index = choice.index;
-  return true;
 }
 
 // Turns go by all endpoints also when some were tried: the neighbours of one
@@ -114,6 +133,13 @@ static size_t next_in_turn(struct peri_proxy_service *service,
   return index;
 }
 
+// Whether a choice is worth telling whatever the rate.
+static bool is_unusual(const struct peri_proxy_call *call,
+                       const struct peri_proxy_pick *pick) {
+  return call->attempts > 0 || pick->choice.trouble.len > 0 ||
+         (pick->asked && pick->code != 0);
+}
+
 int peri_proxy_choose(struct peri_proxy_call *call) {
   struct peri_proxy_service *service = call->service;
   struct peri_proxy_set *set = service->set;
@@ -127,10 +153,17 @@ int peri_proxy_choose(struct peri_proxy_call *call) {
   if (rc < 0 || count == 0) {
     return rc < 0 ? rc : PERI_ENOTFOUND;
   }
-  size_t index = 0;
+  struct peri_proxy_pick pick = {.code = PERI_ESCRIPT};
+  bool told = peri_proxy_explain_is_due(call);
   call->picked = false;
-  if (!ask_balancer(call, open, count, &rc, &index)) {
+  ask_balancer(call, open, count, told, &pick);
+  size_t index = pick.choice.index;
+  rc = pick.code == PERI_ENOTFOUND ? PERI_ENOTFOUND : 0;
+  if (pick.code != 0 && rc == 0) {
     index = next_in_turn(service, open, count);
+  }
+  if (told || is_unusual(call, &pick)) {
+    peri_proxy_explain_choice(call, &pick, rc, index);
   }
   if (rc == 0) {
     call->set = peri_proxy_set_ref(set);

@@ -142,13 +142,26 @@ static void give_up(struct peri_proxy_call *call) {
   peri_proxy_call_end(call, PERI_STATUS_INTERNAL);
 }
 
+// The last fields of the answer, with what is to be explained.
+static int tell(struct peri_proxy_call *call, int status, bool head,
+                const struct peri_h2_field *fields, size_t count) {
+  peri_proxy_explain_status(call, status);
+  if (call->explained) {
+    return peri_proxy_explain_send(call, head, fields, count);
+  }
+  return head ? peri_h2_stream_respond(call->caller, fields, count, true)
+              : peri_h2_stream_finish(call->caller, fields, count);
+}
+
 static void endpoint_headers(void *ctx, struct peri_h2_stream *stream,
                              bool end) {
   struct peri_proxy_call *call = ctx;
   const struct peri_h2_field *fields = NULL;
   size_t count = peri_h2_stream_fields(stream, &fields);
   call->headed_ns = peri_proxy_now(call->proxy);
-  int rc = peri_h2_stream_respond(call->caller, fields, count, end);
+  int rc = end && call->decision != NULL
+               ? tell(call, peri_proxy_status_read(stream), true, fields, count)
+               : peri_h2_stream_respond(call->caller, fields, count, end);
   if (rc == PERI_ENOMEM) {
     give_up(call);
     return;
@@ -173,7 +186,10 @@ static void endpoint_end(void *ctx, struct peri_h2_stream *stream) {
   struct peri_proxy_call *call = ctx;
   const struct peri_h2_field *trailers = NULL;
   size_t count = peri_h2_stream_trailer_fields(stream, &trailers);
-  int rc = peri_h2_stream_finish(call->caller, trailers, count);
+  int rc =
+      call->decision != NULL
+          ? tell(call, peri_proxy_status_read(stream), false, trailers, count)
+          : peri_h2_stream_finish(call->caller, trailers, count);
   if (rc == PERI_ENOMEM) {
     give_up(call);
   } else if (rc == 0) {
@@ -240,9 +256,10 @@ static struct peri_proxy_call *take(struct peri_proxy *proxy) {
                            struct peri_proxy_call, link);
 }
 
-struct peri_proxy_call *peri_proxy_call_new(
-    struct peri_proxy *proxy, struct peri_h2_stream *stream,
-    const struct peri_proxy_head *head) {
+struct peri_proxy_call *peri_proxy_call_new(struct peri_proxy *proxy,
+                                            struct peri_h2_stream *stream,
+                                            const struct peri_proxy_head *head,
+                                            bool mesh) {
   uint64_t timeout_ns = 0;
   if (head->timeout.ptr != NULL &&
       peri_framing_timeout_parse(head->timeout, &timeout_ns) < 0) {
@@ -269,6 +286,9 @@ struct peri_proxy_call *peri_proxy_call_new(
   call->deadline_ns =
       head->timeout.ptr != NULL ? call->begun_ns + timeout_ns : 0;
   (void)peri_route_split(head->path, &call->grpc_service, &call->grpc_method);
+  call->inbound = mesh;
+  call->explained =
+      head->explain.ptr != NULL && peri_proxy_explain_asked(call, mesh);
   peri_list_init(&call->wait);
   peri_list_push(&proxy->calls, &call->link);
   proxy->call_count++;
@@ -312,6 +332,10 @@ void peri_proxy_call_end(struct peri_proxy_call *call, int status) {
   }
   if (call->caller != NULL) {
     peri_h2_stream_listen(call->caller, NULL, NULL);
+  }
+  if (call->decision != NULL) {
+    peri_proxy_explain_status(call, status);
+    peri_decision_unref(call->decision);
   }
   peri_proxy_alarm_clear(&proxy->alarms, call);
   peri_list_remove(&call->wait);

@@ -70,8 +70,7 @@ static void no_endpoint(struct peri_proxy_call *call, struct peri_slice name) {
                     shown(name), name.ptr);
 }
 
-// The part of an authority that may name a service: without a port.
-static struct peri_slice host_of(struct peri_slice authority) {
+struct peri_slice peri_proxy_host_of(struct peri_slice authority) {
   const char *colon =
       authority.len > 0 ? memchr(authority.ptr, ':', authority.len) : NULL;
   if (colon != NULL) {
@@ -80,8 +79,7 @@ static struct peri_slice host_of(struct peri_slice authority) {
   return authority;
 }
 
-// Whether a host may be the name of a service rather than of this machine.
-static bool is_name(struct peri_slice host) {
+bool peri_proxy_is_name(struct peri_slice host) {
   bool letters = false;
   for (size_t i = 0; i < host.len; i++) {
     char c = host.ptr[i];
@@ -104,7 +102,7 @@ static void nobody(struct peri_proxy_call *call) {
 static void by_call(struct peri_proxy_call *call) {
   struct peri_proxy *proxy = call->proxy;
   struct peri_slice authority = call->head.authority;
-  struct peri_slice host = host_of(authority);
+  struct peri_slice host = peri_proxy_host_of(authority);
   struct peri_proxy_service *service =
       authority.len > 0 ? peri_proxy_service_find(proxy, authority) : NULL;
   if (service == NULL && host.len > 0 && host.len < authority.len) {
@@ -118,7 +116,7 @@ static void by_call(struct peri_proxy_call *call) {
     return;
   }
   bool may_come = call->grpc_service.len > 0 && want(proxy, call->grpc_service);
-  if (is_name(host)) {
+  if (peri_proxy_is_name(host)) {
     may_come = want(proxy, host) || may_come;
   }
   if (may_come) {
@@ -145,7 +143,7 @@ static bool header(void *ctx, const char *name, struct peri_slice *ret_value) {
   return peri_h2_stream_header(call->caller, name, ret_value);
 }
 
-static uint64_t next_random(struct peri_proxy *proxy) {
+uint64_t peri_proxy_random(struct peri_proxy *proxy) {
   proxy->random ^= proxy->random << 13;
   proxy->random ^= proxy->random >> 7;
   proxy->random ^= proxy->random << 17;
@@ -166,7 +164,7 @@ static bool match(struct peri_proxy_call *call) {
   if (call->route == NULL) {
     return true;
   }
-  call->target = peri_route_choose(call->route, next_random(proxy));
+  call->target = peri_route_choose(call->route, peri_proxy_random(proxy));
   if (call->route->timeout_ms == 0) {
     return true;
   }
@@ -218,7 +216,7 @@ void peri_proxy_find_late(struct peri_proxy_call *call) {
     no_endpoint(call, name);
   } else {
     remember_absent(proxy, call->grpc_service);
-    remember_absent(proxy, host_of(call->head.authority));
+    remember_absent(proxy, peri_proxy_host_of(call->head.authority));
     nobody(call);
   }
 }

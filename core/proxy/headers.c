@@ -33,7 +33,9 @@ static struct peri_slice *place_of(struct peri_proxy_head *head,
              : is(name, "grpc-timeout", 12) ? &head->timeout
                                             : NULL;
     case 15:
-      return is(name, "perigee-service", 15) ? &head->service : NULL;
+      return is(name, "perigee-service", 15)   ? &head->service
+             : is(name, "perigee-explain", 15) ? &head->explain
+                                               : NULL;
     default:
       return NULL;
   }
@@ -50,7 +52,8 @@ void peri_proxy_head_read(const struct peri_h2_stream *stream,
       *place = fields[i].value;
     }
   }
-  ret_head->marked = ret_head->marked || ret_head->service.ptr != NULL;
+  ret_head->marked = ret_head->marked || ret_head->service.ptr != NULL ||
+                     ret_head->explain.ptr != NULL;
 }
 
 bool peri_proxy_is_grpc(struct peri_slice content_type) {
@@ -62,7 +65,8 @@ bool peri_proxy_is_grpc(struct peri_slice content_type) {
 
 static bool is_mark(struct peri_slice name) {
   return (name.len == 11 && is(name, "perigee-hop", 11)) ||
-         (name.len == 15 && is(name, "perigee-service", 15));
+         (name.len == 15 &&
+          (is(name, "perigee-service", 15) || is(name, "perigee-explain", 15)));
 }
 
 // The caller's fields in their order without ours, with `timeout` in the place

@@ -188,7 +188,8 @@ void peri_proxy_inbound(struct peri_proxy *proxy,
   if (!peri_proxy_admit(stream, &head)) {
     return;
   }
-  struct peri_proxy_call *call = peri_proxy_call_new(proxy, stream, &head);
+  struct peri_proxy_call *call =
+      peri_proxy_call_new(proxy, stream, &head, true);
   if (call == NULL) {
     return;
   }
@@ -206,6 +207,5 @@ void peri_proxy_inbound(struct peri_proxy *proxy,
   }
   service->references++;
   call->service = service;
-  call->inbound = true;
   peri_proxy_call_begin(call);
 }

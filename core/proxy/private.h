@@ -6,6 +6,7 @@
 #include "base/types.h"
 #include "h2/stream.h"
 #include "loop/turn.h"
+#include "model/decisions.h"
 #include "model/policy.h"
 #include "proxy/proxy.h"
 
@@ -103,6 +104,7 @@ struct peri_proxy_head {
   struct peri_slice content_type;
   struct peri_slice timeout;
   struct peri_slice service;  // perigee-service
+  struct peri_slice explain;  // perigee-explain
   bool marked;                // has headers of ours
 };
 
@@ -118,6 +120,7 @@ struct peri_proxy_call {
   struct peri_proxy_set *set;  // of the attempt under way
   const struct peri_route *route;
   const struct peri_route_target *target;
+  struct peri_decision *decision;  // on the latest attempt, if it is kept
   struct peri_proxy_head head;
   struct peri_slice grpc_service;
   struct peri_slice grpc_method;
@@ -145,6 +148,7 @@ struct peri_proxy_call {
   bool request_over;  // the caller ended its side
   bool overflowed;    // more than may be kept came
   bool again;         // the same endpoint has had its second attempt
+  bool explained;     // in its trailers
   struct peri_load *tried_room[4];
   struct peri_problem last;  // how the latest attempt failed; code 0: none did
   struct peri_buffer kept;   // what `room` does not hold
@@ -171,6 +175,7 @@ struct peri_proxy_absent {
 
 struct peri_proxy {
   struct peri_proxy_options options;
+  struct peri_decisions *decisions;  // never NULL
   struct peri_snapshot *snapshot;
   struct peri_loads *loads;
   struct peri_list services;
@@ -314,6 +319,12 @@ void peri_proxy_provided_drop(struct peri_proxy *proxy);
 
 /// Finds the service of an outbound call, refuses it, or lets it wait for one.
 void peri_proxy_find(struct peri_proxy_call *call);
+/// The part of an authority that may name a service: without a port.
+struct peri_slice peri_proxy_host_of(struct peri_slice authority);
+/// Whether a host may be the name of a service rather than of this machine.
+bool peri_proxy_is_name(struct peri_slice host);
+/// The next one of the proxy's random numbers.
+uint64_t peri_proxy_random(struct peri_proxy *proxy);
 /// A name did not come in time.
 void peri_proxy_find_late(struct peri_proxy_call *call);
 
@@ -325,7 +336,8 @@ uint64_t peri_proxy_now(struct peri_proxy *proxy);
 /// Takes a stream over. NULL: out of memory, and it is answered.
 struct peri_proxy_call *peri_proxy_call_new(struct peri_proxy *proxy,
                                             struct peri_h2_stream *stream,
-                                            const struct peri_proxy_head *head);
+                                            const struct peri_proxy_head *head,
+                                            bool mesh);
 /// Begins a new call: with the first of its body, or at the end of the
 /// iteration.
 void peri_proxy_call_begin(struct peri_proxy_call *call);
@@ -360,10 +372,83 @@ void peri_proxy_keep(struct peri_proxy_call *call, struct peri_slice bytes);
 
 // choose.c
 
+/// What a balancer said, or why it was not asked.
+struct peri_proxy_pick {
+  bool asked;
+  int code;  // as pick() says
+  struct peri_choice choice;
+  uint64_t took_ns;  // 0: not measured
+};
+
 /// Chooses an endpoint that was not tried yet. @return 0, or PERI_ENOTFOUND.
 int peri_proxy_choose(struct peri_proxy_call *call);
+/// Asks a balancer about `open`, or all of `all` endpoints, and measures it.
+void peri_proxy_pick_measured(struct peri_balancer *balancer,
+                              const struct peri_pick_request *request,
+                              const uint32_t *open, size_t open_count,
+                              size_t all, struct peri_proxy_pick *ret_pick);
 void peri_proxy_ask(const struct peri_proxy_call *call,
                     struct peri_pick_request *ret_request);
+
+// explain.c
+
+/// The proxy's decisions go where the options say, or nowhere.
+void peri_proxy_explain_init(struct peri_proxy *proxy);
+/// Whether a decision that is about to be made is kept.
+static inline bool peri_proxy_explain_is_due(
+    const struct peri_proxy_call *call) {
+  return call->explained ||
+         call->begun_ns >= call->proxy->decisions->ordinary_ns;
+}
+/// Whether the caller asks for an explanation and may.
+bool peri_proxy_explain_asked(const struct peri_proxy_call *call, bool mesh);
+/// Keeps the choice of an endpoint: `call->service`'s endpoint `index`, unless
+/// `rc` says that none was chosen. Before the attempt begins.
+void peri_proxy_explain_choice(struct peri_proxy_call *call,
+                               const struct peri_proxy_pick *pick, int rc,
+                               size_t index);
+/// Keeps that a call goes nowhere, if there is room for it.
+void peri_proxy_explain_refusal(struct peri_proxy_call *call, int status,
+                                const char *words);
+/// How the call ended, for those who look later.
+void peri_proxy_explain_status(struct peri_proxy_call *call, int status);
+/// The call's trailers with its explanation behind them. @return 0, or as
+/// peri_h2_stream_finish() and peri_h2_stream_respond() (`head`).
+int peri_proxy_explain_send(struct peri_proxy_call *call, bool head,
+                            const struct peri_h2_field *fields, size_t count);
+/// The explanation as fields behind `used_bytes` of others; `fields` has room
+/// for PERI_DECISION_LINES and borrows from `lines`. Returns their number.
+size_t peri_proxy_explain_fields(struct peri_proxy_call *call,
+                                 size_t used_bytes,
+                                 struct peri_decision_lines *lines,
+                                 struct peri_h2_field *ret_fields);
+
+// explain_words.c
+
+/// What a decision says of how a call finds its service.
+struct peri_proxy_subject {
+  const struct peri_config *config;
+  const struct peri_route *route;
+  const struct peri_route_target *target;
+  const struct peri_route_query *query;
+  struct peri_slice named;  // perigee-service
+  bool inbound;
+  const struct peri_proxy_service *service;  // NULL: none is known
+};
+
+/// Fills a decision's subject, routes and service.
+void peri_proxy_explain_subject(struct peri_decision *decision,
+                                const struct peri_proxy_subject *subject);
+/// Fills in who chose, and why.
+void peri_proxy_explain_pick(struct peri_decision *decision,
+                             const struct peri_proxy_service *service,
+                             const struct peri_proxy_pick *pick);
+/// Fills in all endpoints as they are now, with those of `tried`, and `chosen`
+/// (SIZE_MAX: none).
+void peri_proxy_explain_candidates(struct peri_decision *decision,
+                                   const struct peri_proxy_set *set,
+                                   struct peri_load *const *tried,
+                                   size_t tried_count, size_t chosen);
 
 // count.c
 

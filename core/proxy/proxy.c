@@ -28,6 +28,7 @@ int peri_proxy_new(const struct peri_proxy_options *options,
   peri_list_init(&proxy->free_calls);
   peri_turn_init(&proxy->turn, options->loop, peri_proxy_take_turn);
   peri_proxy_count_init(proxy);
+  peri_proxy_explain_init(proxy);
   proxy->loads = peri_loads_new();
   int rc = proxy->loads != NULL ? 0 : PERI_ENOMEM;
   if (rc == 0) {
@@ -78,7 +79,8 @@ void peri_proxy_outbound(struct peri_proxy *proxy,
   if (!peri_proxy_admit(stream, &head)) {
     return;
   }
-  struct peri_proxy_call *call = peri_proxy_call_new(proxy, stream, &head);
+  struct peri_proxy_call *call =
+      peri_proxy_call_new(proxy, stream, &head, false);
   if (call != NULL) {
     peri_proxy_call_begin(call);
   }

@@ -4,6 +4,8 @@
 #include "base/types.h"
 
 struct peri_config;
+struct peri_decision;
+struct peri_decisions;
 struct peri_h2_client;
 struct peri_h2_stream;
 struct peri_loop;
@@ -22,6 +24,7 @@ struct peri_proxy_options {
   struct peri_h2_client *client;
   struct peri_policy_host *host;
   struct peri_metrics *metrics;
+  struct peri_decisions *decisions;  // of the worker; borrowed, may be NULL
   /// As in model/route.h.
   bool (*pattern)(const char *pattern, struct peri_slice text);
   /// Nobody named this service before: see it from now on. A call waits up to
@@ -75,6 +78,25 @@ void peri_proxy_inbound(struct peri_proxy *proxy,
 /// @return 0, PERI_EINVAL (address), PERI_ENOMEM.
 int peri_proxy_provide(struct peri_proxy *proxy, struct peri_slice service,
                        struct peri_slice address);
+
+/// A call that nobody makes.
+struct peri_proxy_question {
+  struct peri_slice service;  // of gRPC
+  struct peri_slice method;
+  struct peri_slice authority;
+  struct peri_slice named;  // as perigee-service does, or empty
+  /// The first header of that name; false when absent.
+  bool (*header)(void *ctx, const char *name, struct peri_slice *ret_value);
+  void *ctx;
+};
+
+/// Decides where a call of the application would go, without sending anything
+/// or waiting; a service that nobody knows is asked for from now on, as a call
+/// would. Policies are asked, and told that the call was cancelled. @return 0
+/// (with a reference) or PERI_ENOMEM.
+int peri_proxy_explain(struct peri_proxy *proxy,
+                       const struct peri_proxy_question *question,
+                       struct peri_decision **ret_decision);
 
 /// Calls under way.
 size_t peri_proxy_calls(const struct peri_proxy *proxy);

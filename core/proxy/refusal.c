@@ -13,7 +13,7 @@
 enum { WORDS_BYTES = 768, H2_INTERNAL_ERROR = 2, H2_CANCEL = 8 };
 
 // The status as trailers, behind what the caller has been given so far.
-static void conclude(struct peri_h2_stream *stream, int status,
+static void conclude(struct peri_proxy_call *call, int status,
                      const char *words) {
   char digits[12];
   char text[WORDS_BYTES * 3];
@@ -23,10 +23,21 @@ static void conclude(struct peri_h2_stream *stream, int status,
       {{"grpc-message", 12},
        {text,
         peri_text_percent_encode(peri_slice_of(words), text, sizeof(text))}}};
-  int rc = peri_h2_stream_finish(stream, fields, 2);
+  int rc = call->explained ? peri_proxy_explain_send(call, false, fields, 2)
+                           : peri_h2_stream_finish(call->caller, fields, 2);
   if (rc < 0 && rc != PERI_ECLOSED) {
-    peri_h2_stream_reset(stream, H2_INTERNAL_ERROR);
+    peri_h2_stream_reset(call->caller, H2_INTERNAL_ERROR);
   }
+}
+
+// The same as headers alone, with an explanation.
+static void refuse_told(struct peri_proxy_call *call, int status,
+                        const char *words) {
+  struct peri_h2_field fields[PERI_DECISION_LINES];
+  struct peri_decision_lines lines;
+  size_t count = peri_proxy_explain_fields(call, strlen(words), &lines, fields);
+  peri_call_refuse_more(call->caller, status, words, fields, count);
+  peri_decision_lines_done(&lines);
 }
 
 void peri_proxy_refuse(struct peri_proxy_call *call, int status,
@@ -36,8 +47,11 @@ void peri_proxy_refuse(struct peri_proxy_call *call, int status,
   va_start(arguments, format);
   (void)vsnprintf(words, sizeof(words), format, arguments);
   va_end(arguments);
+  peri_proxy_explain_refusal(call, status, words);
   if (call->responded) {
-    conclude(call->caller, status, words);
+    conclude(call, status, words);
+  } else if (call->explained) {
+    refuse_told(call, status, words);
   } else {
     peri_call_refuse(call->caller, status, words);
   }

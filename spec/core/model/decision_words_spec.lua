@@ -79,6 +79,24 @@ orders.v1.Orders/Get  attempt 2
     assert.equal("a/b\n  nobody knows it\n  out of memory\n", support.words(decision))
   end)
 
+  it("tells how the attempt before failed, and less where that is enough", function()
+    local decision = support.new("call", {
+      subject = "a/b",
+      attempt = 2,
+      after = "h:1: refused",
+      found = "the authority names the service",
+      service = "a",
+      picked = true,
+      chosen = "h:2",
+      status = 0,
+    })
+    support.candidates(decision, { { address = "h:2", weight = 1, chosen = true } })
+    assert.truthy(support.words(decision):find("^a/b  attempt 2 %(before: h:1: refused%)\n"))
+    assert.equal("a/b  attempt 2 (before: h:1: refused)\n  the built-in round robin chose h:2\n  OK\n", support.written(function(text)
+      return C.peri_decision_brief(decision, text)
+    end))
+  end)
+
   it("counts the endpoints that it does not show", function()
     local decision, list = support.new("call", { subject = "a/b" }), {}
     for i = 1, 70 do

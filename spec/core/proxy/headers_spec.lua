@@ -111,6 +111,17 @@ describe("proxy/headers", function()
     assert.equal(expected, rig.text(backend.fields))
   end)
 
+  it("keeps to itself that the caller asks why", function()
+    for _, kind in ipairs({ "", "*" }) do
+      start(kind)
+      local _, sent = exchange({ { "perigee-explain", "1" }, { "x-last", "1" } })
+      local expected = sent:gsub("perigee%-[%w]+: [^\n]+\n", "")
+      assert.equal(expected, (rig.text(backend.fields):gsub("perigee%-[hs][%w]+: [^\n]+\n", "")))
+      rig.free()
+    end
+    start()
+  end)
+
   it("passes as many fields as may come", function()
     start("*")
     local extra = {}

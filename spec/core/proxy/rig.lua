@@ -10,7 +10,7 @@ ssize_t write(int fd, const void *bytes, size_t len);
 int close(int fd);
 ]])
 
-local M = { C = C, ffi = ffi, frames = frames }
+local M = { C = C, ffi = ffi, frames = frames, slice = cffi.slice }
 
 local function limits_of(changes)
   local limits = C.peri_h2_limits_default()
@@ -249,6 +249,24 @@ function M.rig(options)
     local at = "\n" .. name .. (labels and "{" .. labels .. "}" or "") .. " "
     local _, stop = all:find(at, 1, true)
     return stop and tonumber(all:match("^%-?%d+", stop + 1))
+  end
+
+  --- The last decisions in words, the oldest first; their durations are "T".
+  function self.decisions()
+    local list, all = ffi.new("const struct peri_decision *[64]"), {}
+    for i = 1, tonumber(C.peri_decisions_list(ptr.decisions, list)) do
+      all[i] = self.words(list[i - 1])
+    end
+    return all
+  end
+
+  --- A decision in words, without times.
+  function self.words(decision)
+    local text = ffi.new("struct peri_buffer")
+    assert.equal(0, C.peri_decision_words(decision, text))
+    local words = self.text(text)
+    C.peri_buffer_done(text)
+    return (words:gsub("[%d.]+ [um]?s%f[%A]", "T"):gsub("T +", "T "))
   end
 
   function self.in_flight()

@@ -128,6 +128,7 @@ struct proxy_rig *proxy_rig_new(const struct proxy_rig_options *options,
     abort();
   }
   rig->metrics = peri_metrics_new();
+  rig->decisions = peri_decisions_new();
   int rc = read_config(rig, options->config, ret_problem);
   rc = rc < 0 ? rc : open_all(rig, options);
   if (rc == 0) {
@@ -137,6 +138,7 @@ struct proxy_rig *proxy_rig_new(const struct proxy_rig_options *options,
         .client = rig->client,
         .host = options->without_host ? NULL : proxy_policy_host(&rig->policy),
         .metrics = rig->metrics,
+        .decisions = rig->decisions,
         .pattern = pattern,
         .want = options->without_want ? NULL : want,
         .ctx = rig};
@@ -184,6 +186,7 @@ void proxy_rig_free(struct proxy_rig *rig) {
   if (rig->config != NULL) {
     peri_config_unref(rig->config);
   }
+  peri_decisions_free(rig->decisions);
   peri_metrics_free(rig->metrics);
   free(rig);
 }
@@ -272,4 +275,16 @@ int proxy_rig_publish(struct proxy_rig *rig, const char *text) {
   }
   free(copy);
   return rc;
+}
+
+static bool key_header(void *ctx, const char *name,
+                       struct peri_slice *ret_value) {
+  *ret_value = *(const struct peri_slice *)ctx;
+  return ret_value->len > 0 && strcmp(name, "x-key") == 0;
+}
+
+struct peri_proxy_question proxy_question_of(struct peri_slice value) {
+  static struct peri_slice kept;
+  kept = value;
+  return (struct peri_proxy_question){.header = key_header, .ctx = &kept};
 }

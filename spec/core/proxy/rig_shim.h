@@ -6,6 +6,7 @@
 #include "h2/server.h"
 #include "h2/stream.h"
 #include "loop/loop.h"
+#include "model/decisions.h"
 #include "model/policy.h"
 #include "proxy/proxy.h"
 
@@ -81,6 +82,7 @@ struct proxy_rig {
   struct peri_listener *app_listener;
   struct peri_listener *mesh_listener;
   struct peri_proxy *proxy;
+  struct peri_decisions *decisions;
   char app_address[300];
   char mesh_address[300];
   struct proxy_backend backends[SHIM_BACKENDS];
@@ -154,6 +156,10 @@ void proxy_call_consume(struct proxy_call *call, size_t bytes);
 void proxy_call_free(struct proxy_call *call);
 /// Ends the application's connections at once.
 void proxy_rig_hang_up(struct proxy_rig *rig);
+
+/// A question whose header "x-key" has that value, which must outlive it; the
+/// other texts are still to be set.
+struct peri_proxy_question proxy_question_of(struct peri_slice header);
 
 /// Shared by the files of the rig.
 size_t proxy_lines_parse(const char *lines, struct peri_h2_field *ret_fields);
