@@ -1,4 +1,10 @@
 --- What an HTTP response says about how long it may be kept.
+---
+--- ```lua
+--- local cache_control = require("perigee.cache_control")
+---
+--- local ttl_ms = cache_control.ttl_ms({ ["cache-control"] = "max-age=60", age = "10" }) -- 50000
+--- ```
 local M = {}
 
 -- A value that may not be kept at all is still handed to everybody who waits

@@ -1,4 +1,11 @@
 --- Texts with placeholders, such as "http://origin/{group}/{key}".
+---
+--- ```lua
+--- local template = require("perigee.template")
+---
+--- local url = assert(template.compile("http://origin/{key}", { "key" }))
+--- local text = url:expand({ key = "a b" }) -- "http://origin/a%20b"
+--- ```
 local http = require("perigee.http")
 
 local M = {}

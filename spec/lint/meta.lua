@@ -80,7 +80,7 @@ end
 local readers = {}
 
 function readers.meta(file, _, text)
-  file.module = text:match("%S+")
+  file.module = text:match("%S+") or ""
 end
 
 function readers.class(_, block, text)

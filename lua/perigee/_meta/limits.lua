@@ -5,10 +5,10 @@
 --- wall. What goes beyond is stopped with file, line and traceback in the log, counted in
 --- `perigee_policy_errors_total`, and the call goes on without it.
 ---@class perigee.Limits
----@field pick? perigee.Duration of a pick, a `done`, or one entry of a selftest, "1ms" by default
----@field update? perigee.Duration of an update, "5ms"
+---@field pick? perigee.Duration of a pick or a `done`, "1ms" by default
+---@field update? perigee.Duration of an update or an export, "5ms"
 ---@field fetch? perigee.Duration of a fetch between two waits, "5ms"
----@field load? perigee.Duration of loading the file, `new`, `selftest`, `export` and `import`, "20ms"
+---@field load? perigee.Duration of loading the file with its selftest, and of `new` with `import`, "20ms"
 ---@field instructions? integer of a pick, 500000; an update and a fetch have 10 times as many, loading 40 times. Builtins and libraries count too: about one for 16 bytes or one element
 ---@field memory? string|integer of the policy's VM on each worker, "8MiB"
 ---@field requests? integer HTTP requests open at a time, on each worker, 2048
