@@ -20,7 +20,8 @@ struct peri_cache_wait {
   // they are all told.
   struct peri_list fellows;
   struct peri_cache_outcome *outcome;
-  struct peri_list link;  // in the worker's waits while `done` is set
+  struct peri_list link;         // in the worker's waits while `done` is set
+  struct peri_cache_side *side;  // likewise; it keeps `store`
   struct peri_store *store;
   struct peri_mailbox *mailbox;
   void (*done)(void *ctx, const struct peri_cache_answer *answer);
@@ -86,6 +87,7 @@ static void tell(struct peri_cache_wait *wait,
                  const struct peri_cache_outcome *outcome) {
   if (wait->done != NULL) {
     peri_list_remove(&wait->link);
+    peri_cache_side_unref(wait->side);
     wait->done(wait->ctx, &outcome->answer);
   }
   free_wait(wait);
@@ -190,6 +192,7 @@ static bool join(const struct peri_cache_query *query,
   if (rc == PERI_JOIN_LEAD || rc == PERI_JOIN_WAIT) {
     peri_metric_add(group->misses, 1);
     peri_metric_add(group->joined, rc == PERI_JOIN_WAIT ? 1 : 0);
+    wait->side = peri_cache_side_ref(query->side);
     peri_list_push(&query->worker->waits, &wait->link);
     *ret_wait = wait;
     if (rc == PERI_JOIN_LEAD) {
@@ -238,11 +241,13 @@ bool peri_cache_find(const struct peri_cache_query *query,
 }
 
 void peri_cache_leave(struct peri_cache_wait *wait) {
+  struct peri_cache_side *side = wait->side;
   peri_list_remove(&wait->link);
   wait->done = NULL;
   if (peri_store_leave(wait->store, &wait->waiter)) {
     free_wait(wait);
   }
+  peri_cache_side_unref(side);
 }
 
 void peri_cache_abandon(struct peri_cache_worker *worker) {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/slice.h"
 #include "cache/private.h"
 
@@ -13,16 +14,6 @@ int64_t peri_cache_expire_ns(int64_t ttl_ns) {
     return 0;
   }
   return ttl_ns > INT64_MAX - now_ns ? 0 : now_ns + ttl_ns;
-}
-
-struct peri_cache_group *peri_cache_group(struct peri_cache *cache,
-                                          struct peri_slice name) {
-  for (size_t i = 0; i < cache->group_count; i++) {
-    if (peri_slice_equal(cache->groups[i].name, name)) {
-      return &cache->groups[i];
-    }
-  }
-  return NULL;
 }
 
 // The labels of a group's series: its name, and one more unless `name` is NULL.
@@ -98,67 +89,44 @@ static void store_metrics(struct peri_cache_group *group,
                            "Values too large to be stored.", text);
 }
 
-static int init_group(struct peri_cache_group *group,
-                      const struct peri_config_group *config,
-                      struct peri_metrics *metrics) {
+void peri_cache_group_free(struct peri_cache_group *group) {
+  peri_store_free(group->values);
+  peri_store_free(group->forwards);
+  free(group);
+}
+
+int peri_cache_group_new(const struct peri_config_group *config,
+                         struct peri_metrics *metrics,
+                         struct peri_cache_group **ret_group) {
   const struct peri_store_options values = {.shards = config->shards,
                                             .budget_bytes = config->bytes};
   const struct peri_store_options forwards = {.shards = config->shards};
-  group->config = config;
-  group->name = peri_slice_of(config->name);
+  size_t len = strlen(config->name);
+  struct peri_cache_group *group = calloc(1, sizeof *group + len + 1);
+  if (group == NULL) {
+    return PERI_ENOMEM;
+  }
+  atomic_init(&group->refs, 1);
+  peri_list_init(&group->retired);
+  memcpy(group->text, config->name, len);
+  group->name = (struct peri_slice){group->text, len};
+  group->budget_bytes = config->bytes;
   int rc = peri_store_new(&values, &group->values);
   if (rc == 0) {
     rc = peri_store_new(&forwards, &group->forwards);
   }
-  if (rc == 0) {
-    get_metrics(group, metrics);
-    load_metrics(group, metrics);
-    store_metrics(group, metrics);
-  }
-  return rc;
-}
-
-int peri_cache_new(struct peri_config *config, struct peri_metrics *metrics,
-                   struct peri_cache **ret_cache) {
-  struct peri_cache *cache = calloc(1, sizeof *cache);
-  int rc = PERI_ENOMEM;
-  if (cache == NULL) {
+  if (rc < 0) {
+    peri_cache_group_free(group);
     return rc;
   }
-  cache->config = peri_config_ref(config);
-  cache->groups = calloc(config->group_count + 1, sizeof *cache->groups);
-  if (cache->groups == NULL) {
-    goto fail;
-  }
-  for (size_t i = 0; i < config->group_count; i++) {
-    cache->group_count++;
-    rc = init_group(&cache->groups[i], &config->groups[i], metrics);
-    if (rc < 0) {
-      goto fail;
-    }
-  }
-  *ret_cache = cache;
+  get_metrics(group, metrics);
+  load_metrics(group, metrics);
+  store_metrics(group, metrics);
+  *ret_group = group;
   return 0;
-
-fail:
-  peri_cache_free(cache);
-  return rc;
 }
 
-void peri_cache_free(struct peri_cache *cache) {
-  if (cache == NULL) {
-    return;
-  }
-  for (size_t i = 0; i < cache->group_count; i++) {
-    peri_store_free(cache->groups[i].values);
-    peri_store_free(cache->groups[i].forwards);
-  }
-  free(cache->groups);
-  peri_config_unref(cache->config);
-  free(cache);
-}
-
-static void measure(struct peri_cache_group *group) {
+void peri_cache_group_measure(struct peri_cache_group *group) {
   struct peri_store_stats now;
   peri_store_stats(group->values, &now);
   peri_metric_set(group->entries, (int64_t)now.entries);
@@ -171,25 +139,57 @@ static void measure(struct peri_cache_group *group) {
   group->seen = now;
 }
 
-void peri_cache_measure(struct peri_cache *cache) {
-  for (size_t i = 0; i < cache->group_count; i++) {
-    measure(&cache->groups[i]);
+void peri_cache_group_retire(struct peri_cache *cache,
+                             struct peri_cache_group *group) {
+  peri_cache_group_measure(group);
+  peri_metric_set(group->entries, 0);
+  peri_metric_set(group->bytes, 0);
+  // So little that nothing stays, nor is anything more stored.
+  peri_store_resize(group->values, 1);
+  peri_list_push(&cache->retired, &group->retired);
+}
+
+// Empties a slice of a group that is gone. Returns how many entries went.
+static size_t empty_some(struct peri_cache *cache) {
+  struct peri_list *first = cache->retired.next;
+  if (first == &cache->retired) {
+    return 0;
   }
+  struct peri_cache_group *group =
+      PERI_CONTAINER_OF(first, struct peri_cache_group, retired);
+  if (group->emptied < peri_store_shards(group->values)) {
+    size_t removed =
+        peri_store_trim(group->values, group->emptied, PERI_CACHE_SWEEP_ENTRIES,
+                        peri_clock_unix_ns());
+    group->emptied += removed == 0 ? 1 : 0;
+    return removed;
+  }
+  peri_list_remove(first);
+  if (atomic_load_explicit(&group->refs, memory_order_acquire) == 1) {
+    peri_cache_group_free(group);
+    return 1;
+  }
+  peri_list_push(&cache->retired, first);  // Others are looked at meanwhile.
+  return 0;
 }
 
 size_t peri_cache_sweep(struct peri_cache *cache) {
-  if (cache->group_count == 0) {
-    return 0;
+  struct peri_cache_plan *plan = cache->plan;
+  size_t removed = empty_some(cache);
+  if (plan->group_count == 0) {
+    return removed;
   }
-  struct peri_cache_group *group = &cache->groups[cache->sweep_group];
-  size_t removed =
-      peri_store_sweep(group->values, cache->sweep_shard,
-                       PERI_CACHE_SWEEP_ENTRIES, peri_clock_unix_ns());
+  struct peri_cache_group *group = plan->groups[cache->sweep_group];
+  int64_t now_ns = peri_clock_unix_ns();
+  removed += peri_store_trim(group->values, cache->sweep_shard,
+                             PERI_CACHE_SWEEP_ENTRIES, now_ns);
+  removed += peri_store_sweep(group->values, cache->sweep_shard,
+                              PERI_CACHE_SWEEP_ENTRIES, now_ns);
   cache->sweep_shard++;
   if (cache->sweep_shard >= peri_store_shards(group->values)) {
-    measure(group);
+    peri_cache_group_measure(group);
     cache->sweep_shard = 0;
-    cache->sweep_group = (cache->sweep_group + 1) % cache->group_count;
+    cache->sweep_group = (cache->sweep_group + 1) % plan->group_count;
   }
   return removed;
 }

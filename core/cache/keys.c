@@ -20,7 +20,7 @@ struct key {
 };
 
 struct removal {
-  struct peri_cache_group *group;
+  struct peri_cache_side *side;
   struct peri_call *call;  // NULL once it left
   size_t pending;          // requests that have no answer yet
   char *message;           // a copy: the keys lie in it
@@ -51,6 +51,7 @@ static void finish(struct removal *removal) {
   } else if (removal->call != NULL) {
     peri_cache_reply_buffer(removal->call, &answer);
   }
+  peri_cache_side_unref(removal->side);
   free(removal->message);
   free(removal);
 }
@@ -95,7 +96,7 @@ static void answered(void *ctx, const struct peri_unary_result *result) {
   struct removal *removal = part->removal;
   for (size_t i = 0; i < removal->count; i++) {
     if (removal->keys[i].owner == part->owner) {
-      (void)peri_cache_drop(removal->group, removal->keys[i].text);
+      (void)peri_cache_drop(removal->side->group, removal->keys[i].text);
     }
   }
   if (result->status == PERI_STATUS_OK) {
@@ -122,8 +123,9 @@ static int send_part(const struct peri_cache_call *call,
   int owner = removal->keys[first].owner;
   struct peri_buffer message = {.ptr = NULL};
   struct part *part = calloc(1, sizeof *part);
-  int rc = part != NULL ? peri_pb_add_bytes(&message, 1, removal->group->name)
-                        : PERI_ENOMEM;
+  int rc = part != NULL
+               ? peri_pb_add_bytes(&message, 1, removal->side->group->name)
+               : PERI_ENOMEM;
   for (size_t i = first; i < removal->count; i++) {
     if (removal->keys[i].owner == owner) {
       removal->keys[i].sent = true;
@@ -136,7 +138,7 @@ static int send_part(const struct peri_cache_call *call,
         peri_peers_at(call->worker->peers, (size_t)owner);
     struct peri_cache_request request = {
         .worker = call->worker,
-        .group = removal->group,
+        .side = removal->side,
         .address = peri_slice_of(to->address),
         .path = "/groupcachepb.GroupCache/RemoveKeys",
         .message = peri_buffer_slice(&message)};
@@ -195,7 +197,7 @@ static struct removal *new_removal(const struct peri_cache_call *call,
     return NULL;
   }
   memcpy(removal->message, call->message.ptr, call->message.len);
-  removal->group = side->group;
+  removal->side = peri_cache_side_ref(side);
   removal->call = call->call;
   removal->count = count;
   for (size_t i = 0; i < count; i++) {

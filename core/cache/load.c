@@ -47,6 +47,7 @@ static void release(struct load *load) {
   }
   peri_list_remove(&load->link);
   load->worker->busy--;
+  peri_cache_side_unref(load->side);
   free(load);
 }
 
@@ -137,7 +138,7 @@ static void settle_failure(struct load *load, int code,
 
 static void fetched(void *ctx, const struct peri_fetch_result *result) {
   struct load *load = ctx;
-  const struct peri_config_group *config = load->side->group->config;
+  const struct peri_config_group *config = load->side->config;
   load->fetch = NULL;
   if (result->code == 0) {
     int64_t ttl_ns = result->ttl_ns < 0 ? config->ttl_ns : result->ttl_ns;
@@ -157,7 +158,7 @@ static void ask_fallback(struct load *load, const char *cause) {
       .key = peri_flight_key(load->flight),
       .cause = cause,
       .peer = peri_slice_of(load->owner),
-      .timeout_ms = load->side->group->config->load_timeout_ms};
+      .timeout_ms = load->side->config->load_timeout_ms};
   int rc = fallback->fetch(fallback, &request, fetched, load, &load->fetch);
   if (rc < 0) {
     load->fetch = NULL;
@@ -224,7 +225,7 @@ static void ask_owner(struct load *load) {
   if (rc == 0) {
     struct peri_cache_request request = {
         .worker = load->worker,
-        .group = load->side->group,
+        .side = load->side,
         .address = peri_slice_of(load->owner),
         .path = "/groupcachepb.GroupCache/Get",
         .message = peri_buffer_slice(&message)};
@@ -240,9 +241,8 @@ static void ask_owner(struct load *load) {
 static void timed_out(void *ctx) {
   struct load *load = ctx;
   char words[MAX_TEXT];
-  (void)snprintf(
-      words, sizeof words, "the load took longer than %llu ms",
-      (unsigned long long)load->side->group->config->load_timeout_ms);
+  (void)snprintf(words, sizeof words, "the load took longer than %llu ms",
+                 (unsigned long long)load->side->config->load_timeout_ms);
   settle(load, PERI_STATUS_DEADLINE_EXCEEDED, NULL, words);
 }
 
@@ -282,12 +282,12 @@ void peri_cache_load_start(struct peri_cache_worker *worker,
     peri_cache_wake(&waiters, peri_cache_outcome_new(&answer));
     return;
   }
-  load->side = side;
+  load->side = peri_cache_side_ref(side);
   load->flight = flight;
   load->store = store;
   load->source = owner != NULL ? PERI_CACHE_PEER : PERI_CACHE_ORIGIN;
   load->started_ns = peri_clock_mono_ns();
-  peri_timer_start(load->timer, side->group->config->load_timeout_ms, 0);
+  peri_timer_start(load->timer, side->config->load_timeout_ms, 0);
   if (owner != NULL) {
     ask_owner(load);
   } else {

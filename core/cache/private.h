@@ -1,5 +1,7 @@
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/error.h"
 #include "base/list.h"
 #include "base/metrics.h"
@@ -32,9 +34,14 @@ enum peri_cache_result {
   PERI_CACHE_RESULTS = 3
 };
 
-/// One group of the process; any thread may use its stores and metrics.
+/// One group of the process; any thread may use its stores and metrics. Every
+/// worker's sides count in `refs`, the cache and its plans once each; only the
+/// control thread frees it.
 struct peri_cache_group {
-  const struct peri_config_group *config;
+  atomic_size_t refs;
+  struct peri_list retired;  // cache->retired, once no configuration has it
+  uint32_t emptied;          // the shard that is being emptied then
+  uint64_t budget_bytes;
   struct peri_slice name;
   struct peri_store *values;    // what this sidecar owns, and loads of that
   struct peri_store *forwards;  // stores nothing: Gets under way to owners.
@@ -45,30 +52,70 @@ struct peri_cache_group {
   struct peri_histogram *load_seconds;
   struct peri_metric *entries, *bytes, *evictions, *expired, *oversize;
   struct peri_store_stats seen;  // what the counters have; the sweep's thread
+  char text[];
 };
 
-struct peri_cache {
+/// The groups of one configuration, in its order, with a reference to each.
+struct peri_cache_plan {
+  struct peri_cache *cache;
   struct peri_config *config;
-  struct peri_cache_group *groups;
   size_t group_count;
+  struct peri_cache_group *groups[];
+};
+
+/// The control thread's, and that of a worker that is being made.
+struct peri_cache {
+  struct peri_metrics *metrics;
+  struct peri_cache_plan *plan;  // in use
+  struct peri_list retired;      // groups that are gone, until let go of
   size_t sweep_group;
   uint32_t sweep_shard;
 };
 
-/// The group of that name, or NULL. Any thread.
-struct peri_cache_group *peri_cache_group(struct peri_cache *cache,
-                                          struct peri_slice name);
+/// A new group, with one reference. @return 0 or PERI_ENOMEM.
+int peri_cache_group_new(const struct peri_config_group *config,
+                         struct peri_metrics *metrics,
+                         struct peri_cache_group **ret_group);
+void peri_cache_group_free(struct peri_cache_group *group);
+/// Brings its gauges and counters up to date.
+void peri_cache_group_measure(struct peri_cache_group *group);
+/// Hands a reference to a group that no configuration has to the sweep, which
+/// empties it, and frees it when that is the last one.
+void peri_cache_group_retire(struct peri_cache *cache,
+                             struct peri_cache_group *group);
 
 /// The instant (Unix) at which something that lives `ttl_ns` from now ends; 0,
 /// for never, stays 0. Any thread.
 int64_t peri_cache_expire_ns(int64_t ttl_ns);
 
-/// A group as one worker uses it.
+/// A picker or a fallback on one worker, kept with its state as long as one
+/// configuration after another names the same policy for the group.
+struct peri_cache_seat {
+  uint32_t references;
+  struct peri_picker *picker;
+  struct peri_fallback *fallback;
+  bool picks;      // the picker took the last update
+  uint64_t heard;  // the worker's `changes` at that
+};
+
+/// A group as one worker uses it under one configuration. Counted by what began
+/// with it (loads, waits, writes), without atomics.
 struct peri_cache_side {
+  uint32_t references;
   struct peri_cache_group *group;
+  struct peri_config *whole;  // keeps `config`
+  const struct peri_config_group *config;
+  struct peri_cache_seat *pick_seat;
+  struct peri_cache_seat *fetch_seat;  // NULL: no origin
   struct peri_picker *picker;
   struct peri_fallback *fallback;  // NULL: no origin
-  bool picks;                      // the picker took the last update
+};
+
+/// One worker's sides of the groups of one configuration.
+struct peri_cache_sides {
+  struct peri_config *config;
+  size_t count;
+  struct peri_cache_side *all[];
 };
 
 struct peri_cache_worker {
@@ -76,19 +123,37 @@ struct peri_cache_worker {
   struct peri_loop *loop;
   struct peri_mailbox *mailbox;
   struct peri_h2_client *client;
+  struct peri_policy_host *host;
   uint32_t message_bytes;
+  uint64_t changes;              // of the peers
   struct peri_peers *peers;      // of the cluster; NULL before any came
   const struct peri_ring *ring;  // for when a picker fails; NULL when alone
   bool alone;                    // no other sidecar: every key is ours
   struct peri_list waits;
   struct peri_list loads;
   struct peri_list sends;
-  size_t busy;  // loads and sends
-  struct peri_cache_side *sides;
-  size_t side_count;
+  size_t busy;                     // loads and sends
+  struct peri_cache_sides *sides;  // in use
+  struct peri_cache_sides *next;   // prepared, or NULL
 };
 
-/// The worker's side of a group, or NULL.
+/// Makes a worker's sides of a plan, with the seats of `before` (may be NULL)
+/// where the policy is the same. @return as peri_cache_worker_new().
+int peri_cache_sides_new(struct peri_cache_worker *worker,
+                         const struct peri_cache_plan *plan,
+                         const struct peri_cache_sides *before,
+                         struct peri_cache_sides **ret_sides,
+                         struct peri_problem *ret_problem);
+/// NULL is fine. Sides that are still used outlive it.
+void peri_cache_sides_free(struct peri_cache_sides *sides);
+/// Tells the pickers of the worker's peers, if they have not heard yet.
+void peri_cache_sides_update(const struct peri_cache_worker *worker,
+                             struct peri_cache_sides *sides);
+struct peri_cache_side *peri_cache_side_ref(struct peri_cache_side *side);
+void peri_cache_side_unref(struct peri_cache_side *side);
+
+/// The worker's side of a group, or NULL; borrowed until the next
+/// configuration is taken.
 struct peri_cache_side *peri_cache_side(struct peri_cache_worker *worker,
                                         struct peri_slice name);
 

@@ -24,14 +24,14 @@ int peri_cache_ask(const struct peri_cache_request *request,
   const struct peri_h2_field metadata[] = {
       {peri_slice_of("perigee-hop"), peri_slice_of("1")},
       {peri_slice_of("perigee-service"),
-       peri_slice_of(worker->cache->config->cluster)}};
+       peri_slice_of(worker->sides->config->cluster)}};
   const struct peri_unary_request unary = {
       .address = request->address,
       .path = request->path,
       .metadata = metadata,
       .metadata_count = sizeof metadata / sizeof *metadata,
       .message = request->message,
-      .timeout_ms = request->group->config->peer_timeout_ms,
+      .timeout_ms = request->side->config->peer_timeout_ms,
       .message_bytes = worker->message_bytes};
   return peri_unary_start(worker->client, &unary, done, ctx, ret_unary);
 }

@@ -2,8 +2,8 @@
 
 #include "base/types.h"
 
+struct peri_cache_side;
 struct peri_cache_worker;
-struct peri_cache_group;
 struct peri_unary;
 struct peri_unary_result;
 
@@ -12,7 +12,7 @@ struct peri_unary_result;
 /// copied.
 struct peri_cache_request {
   struct peri_cache_worker *worker;
-  const struct peri_cache_group *group;
+  const struct peri_cache_side *side;
   struct peri_slice address;
   const char *path;
   struct peri_slice message;

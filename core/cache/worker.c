@@ -75,12 +75,6 @@ peri_cache_method *peri_cache_worker_method(struct peri_cache_worker *worker,
   return mesh ? from_mesh : from_app;
 }
 
-struct peri_cache_side *peri_cache_side(struct peri_cache_worker *worker,
-                                        struct peri_slice name) {
-  struct peri_cache_group *group = peri_cache_group(worker->cache, name);
-  return group != NULL ? &worker->sides[group - worker->cache->groups] : NULL;
-}
-
 const struct peri_endpoint *peri_cache_owner(struct peri_cache_worker *worker,
                                              struct peri_cache_side *side,
                                              struct peri_slice key) {
@@ -88,7 +82,8 @@ const struct peri_endpoint *peri_cache_owner(struct peri_cache_worker *worker,
   if (worker->alone) {
     return NULL;
   }
-  if (!side->picks || side->picker->pick(side->picker, key, &choice) < 0 ||
+  if (!side->pick_seat->picks ||
+      side->picker->pick(side->picker, key, &choice) < 0 ||
       choice.index >= peri_peers_count(worker->peers)) {
     choice.index = peri_ring_owner(worker->ring, key);
   }
@@ -121,7 +116,7 @@ void peri_cache_worker_adopt(struct peri_cache_worker *worker,
                              struct peri_snapshot *snapshot) {
   const struct peri_ring *ring = NULL;
   struct peri_peers *peers = peri_snapshot_find(
-      snapshot, peri_slice_of(worker->cache->config->cluster));
+      snapshot, peri_slice_of(worker->sides->config->cluster));
   if (same_peers(peers, worker->peers)) {
     return;
   }
@@ -137,51 +132,11 @@ void peri_cache_worker_adopt(struct peri_cache_worker *worker,
   worker->peers = peers != NULL ? peri_peers_ref(peers) : NULL;
   worker->ring = ring;
   worker->alone = alone;
-  for (size_t i = 0; i < worker->side_count; i++) {
-    struct peri_cache_side *side = &worker->sides[i];
-    side->picks = !alone && side->picker->update(side->picker, peers) == 0;
-  }
+  worker->changes++;
+  peri_cache_sides_update(worker, worker->sides);
+  peri_cache_sides_update(worker, worker->next);
   retire_missing(worker, before);
   peri_peers_unref(before);
-}
-
-/// Puts the key's path before what a policy's maker says.
-static int name_group(const struct peri_config_group *group, const char *key,
-                      int code, struct peri_problem *ret_problem) {
-  if (ret_problem == NULL) {
-    return code;
-  }
-  struct peri_problem told = *ret_problem;
-  return peri_problem_set(ret_problem, code, "groups.%s.%s: %s", group->name,
-                          key, told.text);
-}
-
-static int init_sides(struct peri_cache_worker *worker,
-                      struct peri_policy_host *host,
-                      struct peri_problem *ret_problem) {
-  struct peri_cache *cache = worker->cache;
-  worker->sides = calloc(cache->group_count + 1, sizeof *worker->sides);
-  if (worker->sides == NULL) {
-    return peri_problem_set(ret_problem, PERI_ENOMEM, "out of memory");
-  }
-  for (size_t i = 0; i < cache->group_count; i++) {
-    struct peri_cache_side *side = &worker->sides[i];
-    const struct peri_config_group *config = cache->groups[i].config;
-    side->group = &cache->groups[i];
-    worker->side_count++;
-    int rc = host->picker(host, &config->picker, &side->picker, ret_problem);
-    if (rc < 0) {
-      return name_group(config, "picker", rc, ret_problem);
-    }
-    if (config->fallback.name != NULL) {
-      rc =
-          host->fallback(host, &config->fallback, &side->fallback, ret_problem);
-    }
-    if (rc < 0) {
-      return name_group(config, "fallback", rc, ret_problem);
-    }
-  }
-  return 0;
 }
 
 int peri_cache_worker_new(const struct peri_cache_worker_options *options,
@@ -195,12 +150,14 @@ int peri_cache_worker_new(const struct peri_cache_worker_options *options,
   worker->loop = options->loop;
   worker->mailbox = peri_mailbox_ref(options->mailbox);
   worker->client = options->client;
+  worker->host = options->host;
   worker->message_bytes = options->message_bytes;
   worker->alone = true;
   peri_list_init(&worker->waits);
   peri_list_init(&worker->loads);
   peri_list_init(&worker->sends);
-  int rc = init_sides(worker, options->host, ret_problem);
+  int rc = peri_cache_sides_new(worker, worker->cache->plan, NULL,
+                                &worker->sides, ret_problem);
   if (rc < 0) {
     peri_cache_worker_free(worker);
     return rc;
@@ -220,16 +177,8 @@ void peri_cache_worker_free(struct peri_cache_worker *worker) {
   peri_cache_load_stop(worker);
   peri_cache_send_stop(worker);
   peri_cache_abandon(worker);
-  for (size_t i = 0; i < worker->side_count; i++) {
-    struct peri_cache_side *side = &worker->sides[i];
-    if (side->picker != NULL) {
-      side->picker->free(side->picker);
-    }
-    if (side->fallback != NULL) {
-      side->fallback->free(side->fallback);
-    }
-  }
-  free(worker->sides);
+  peri_cache_worker_abort(worker);
+  peri_cache_sides_free(worker->sides);
   peri_peers_unref(worker->peers);
   peri_mailbox_unref(worker->mailbox);
   free(worker);

@@ -15,7 +15,7 @@ static const char remove_path[] = "/groupcachepb.GroupCache/Remove";
 
 // A Set or Remove on its way to the owner. It goes on when its caller leaves.
 struct write {
-  struct peri_cache_group *group;
+  struct peri_cache_side *side;
   struct peri_call *call;  // NULL once it left
   bool removes;
   struct peri_slice key;
@@ -35,14 +35,19 @@ bool peri_cache_drop(struct peri_cache_group *group, struct peri_slice key) {
   return peri_store_remove(group->values, key, now_ns);
 }
 
+static void release(struct write *write) {
+  peri_cache_side_unref(write->side);
+  free(write);
+}
+
 static void answered(void *ctx, const struct peri_unary_result *result) {
   struct write *write = ctx;
   struct peri_call *call = write->call;
   bool removed = false;
   // What this sidecar still has of the key, or is just asking for, is older.
-  (void)peri_cache_drop(write->group, write->key);
+  (void)peri_cache_drop(write->side->group, write->key);
   if (call == NULL) {
-    free(write);
+    release(write);
     return;
   }
   if (result->status != PERI_STATUS_OK) {
@@ -55,7 +60,7 @@ static void answered(void *ctx, const struct peri_unary_result *result) {
     peri_call_finish(call, PERI_STATUS_INTERNAL,
                      "the owner's answer could not be parsed");
   }
-  free(write);
+  release(write);
 }
 
 static void left(void *ctx, int code) {
@@ -75,7 +80,7 @@ static void forward(const struct peri_cache_call *call,
                      "out of memory");
     return;
   }
-  write->group = side->group;
+  write->side = peri_cache_side_ref(side);
   write->call = call->call;
   write->removes = path == remove_path;
   write->key = (struct peri_slice){write->text, key.len};
@@ -83,13 +88,13 @@ static void forward(const struct peri_cache_call *call,
   memcpy(write->text, key.ptr, key.len);
   memcpy(write->text + key.len, address.ptr, address.len);
   struct peri_cache_request request = {.worker = call->worker,
-                                       .group = side->group,
+                                       .side = side,
                                        .address = write->owner,
                                        .path = path,
                                        .message = call->message};
   int rc = peri_cache_send(&request, answered, write);
   if (rc < 0) {
-    free(write);
+    release(write);
     peri_call_finish(call->call, PERI_STATUS_UNAVAILABLE, peri_error_text(rc));
     return;
   }
@@ -102,7 +107,7 @@ static void set_here(const struct peri_cache_call *call,
   struct peri_entry *entry = NULL;
   int64_t expire_ns = request->expire_ns;
   if (expire_ns == 0) {
-    expire_ns = peri_cache_expire_ns(side->group->config->ttl_ns);
+    expire_ns = peri_cache_expire_ns(side->config->ttl_ns);
   }
   int rc = 0;
   (void)peri_store_remove(side->group->forwards, request->key,

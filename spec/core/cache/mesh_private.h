@@ -1,6 +1,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "base/metrics.h"
 #include "cache/cache.h"
@@ -40,9 +41,25 @@ struct shim_node {
   struct peri_config *config;
   struct peri_metrics *metrics;
   struct peri_cache *cache;
+  struct peri_cache_plan *plan;  // prepared
   struct shim_worker workers[SHIM_MAX_WORKERS];
   bool running;
 };
+
+// Something done on a worker's thread while the spec waits.
+struct shim_errand {
+  struct peri_message message;
+  struct shim_worker *worker;
+  struct peri_snapshot *snapshot;
+  size_t busy;
+  int code;
+  struct peri_problem problem;
+  sem_t done;
+};
+void shim_errand_do(struct shim_errand *errand);
+/// The node's own configuration: what is given for all, and its address.
+int shim_config_make(struct shim_node *node, const char *address,
+                     struct peri_slice config, struct peri_problem *problem);
 
 struct shim_call {
   struct peri_shim_mesh *mesh;

@@ -1,6 +1,5 @@
 #include "cache/mesh_shim.h"
 
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,9 +116,8 @@ static int make_worker(struct shim_node *node, struct shim_worker *worker,
   return peri_cache_worker_new(&options, &worker->cache, problem);
 }
 
-// The node's own configuration: what is given for all, and its address.
-static int make_config(struct shim_node *node, const char *address,
-                       struct peri_slice config, struct peri_problem *problem) {
+int shim_config_make(struct shim_node *node, const char *address,
+                     struct peri_slice config, struct peri_problem *problem) {
   struct peri_json *tree = NULL;
   struct peri_slice none = {NULL, 0};
   int rc = peri_json_parse(config, &tree, problem);
@@ -140,7 +138,7 @@ static int make_node(struct peri_shim_mesh *mesh, int number,
   node->policy = peri_shim_policy_new(
       (const char(*)[64])(const void *)mesh->addresses, mesh->node_count);
   node->metrics = peri_metrics_new();
-  int rc = make_config(node, mesh->addresses[number], config, problem);
+  int rc = shim_config_make(node, mesh->addresses[number], config, problem);
   if (rc == 0) {
     rc = peri_cache_new(node->config, node->metrics, &node->cache);
   }
@@ -210,33 +208,27 @@ struct peri_shim_mesh *peri_shim_mesh_new(int nodes, int workers,
   return mesh;
 }
 
-// Something done on a worker's thread while the spec waits.
-struct errand {
-  struct peri_message message;
-  struct shim_worker *worker;
-  struct peri_snapshot *snapshot;
-  size_t busy;
-  sem_t done;
-};
-
 static void run_adopt(struct peri_message *message) {
-  struct errand *errand = PERI_CONTAINER_OF(message, struct errand, message);
+  struct shim_errand *errand =
+      PERI_CONTAINER_OF(message, struct shim_errand, message);
   peri_cache_worker_adopt(errand->worker->cache, errand->snapshot);
   sem_post(&errand->done);
 }
 
 static void run_busy(struct peri_message *message) {
-  struct errand *errand = PERI_CONTAINER_OF(message, struct errand, message);
+  struct shim_errand *errand =
+      PERI_CONTAINER_OF(message, struct shim_errand, message);
   errand->busy = peri_cache_worker_busy(errand->worker->cache);
   sem_post(&errand->done);
 }
 
 static void run_stop(struct peri_message *message) {
-  struct errand *errand = PERI_CONTAINER_OF(message, struct errand, message);
+  struct shim_errand *errand =
+      PERI_CONTAINER_OF(message, struct shim_errand, message);
   peri_loop_stop(errand->worker->loop);
 }
 
-static void do_errand(struct errand *errand) {
+void shim_errand_do(struct shim_errand *errand) {
   sem_init(&errand->done, 0, 0);
   if (peri_mailbox_post(errand->worker->mailbox, &errand->message) < 0) {
     abort();
@@ -274,10 +266,10 @@ void peri_shim_mesh_peers(struct peri_shim_mesh *mesh, int node,
     abort();
   }
   for (int i = 0; i < mesh->worker_count; i++) {
-    struct errand errand = {.message = {.run = run_adopt},
-                            .worker = &mesh->nodes[node].workers[i],
-                            .snapshot = snapshot};
-    do_errand(&errand);
+    struct shim_errand errand = {.message = {.run = run_adopt},
+                                 .worker = &mesh->nodes[node].workers[i],
+                                 .snapshot = snapshot};
+    shim_errand_do(&errand);
   }
   peri_snapshot_unref(snapshot);
   peri_peers_unref(peers);
@@ -286,9 +278,9 @@ void peri_shim_mesh_peers(struct peri_shim_mesh *mesh, int node,
 bool peri_shim_mesh_busy(struct peri_shim_mesh *mesh, int node) {
   size_t busy = 0;
   for (int i = 0; i < mesh->worker_count; i++) {
-    struct errand errand = {.message = {.run = run_busy},
-                            .worker = &mesh->nodes[node].workers[i]};
-    do_errand(&errand);
+    struct shim_errand errand = {.message = {.run = run_busy},
+                                 .worker = &mesh->nodes[node].workers[i]};
+    shim_errand_do(&errand);
     busy += errand.busy;
   }
   return busy > 0;
@@ -296,13 +288,13 @@ bool peri_shim_mesh_busy(struct peri_shim_mesh *mesh, int node) {
 
 void peri_shim_mesh_stop(struct peri_shim_mesh *mesh, int number) {
   struct shim_node *node = &mesh->nodes[number];
-  struct errand errands[SHIM_MAX_WORKERS];
+  struct shim_errand errands[SHIM_MAX_WORKERS];
   if (node->cache == NULL) {
     return;
   }
   for (int i = 0; node->running && i < mesh->worker_count; i++) {
-    errands[i] = (struct errand){.message = {.run = run_stop},
-                                 .worker = &node->workers[i]};
+    errands[i] = (struct shim_errand){.message = {.run = run_stop},
+                                      .worker = &node->workers[i]};
     if (peri_mailbox_post(node->workers[i].mailbox, &errands[i].message) < 0) {
       abort();
     }
@@ -311,6 +303,8 @@ void peri_shim_mesh_stop(struct peri_shim_mesh *mesh, int number) {
     pthread_join(node->workers[i].thread, NULL);
   }
   node->running = false;
+  peri_cache_plan_free(node->plan);
+  node->plan = NULL;
   peri_cache_free(node->cache);
   node->cache = NULL;
 }

@@ -21,6 +21,19 @@ struct peri_shim_policy *peri_shim_mesh_policy(struct peri_shim_mesh *mesh,
 void peri_shim_mesh_peers(struct peri_shim_mesh *mesh, int node, uint32_t mask);
 /// The node's address on the mesh.
 const char *peri_shim_mesh_address(struct peri_shim_mesh *mesh, int node);
+/// Prepares another configuration on all workers of a node; a code, with words
+/// in `ret_words` (500 bytes), when one refuses it.
+int peri_shim_mesh_prepare(struct peri_shim_mesh *mesh, int node,
+                           struct peri_slice config, char *ret_words);
+/// Takes it over on the first `workers` of them only.
+void peri_shim_mesh_commit_some(struct peri_shim_mesh *mesh, int node,
+                                int workers);
+/// Takes it over, or drops it.
+void peri_shim_mesh_commit(struct peri_shim_mesh *mesh, int node);
+void peri_shim_mesh_abort(struct peri_shim_mesh *mesh, int node);
+/// Groups that are gone and not yet freed, and the bytes that they hold.
+int peri_shim_mesh_retired(struct peri_shim_mesh *mesh, int node,
+                           uint64_t *ret_bytes);
 /// Stops a node for good: servers first, as a sidecar that ends.
 void peri_shim_mesh_stop(struct peri_shim_mesh *mesh, int node);
 /// A counter or gauge by name and labels; -1 when there is none.

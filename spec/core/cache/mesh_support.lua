@@ -222,6 +222,44 @@ function Mesh:remove(key, options)
   return result
 end
 
+--- Prepares other groups on a node; nil and words when they are refused.
+function Mesh:prepare(groups, node)
+  local words = ffi.new("char[500]")
+  local config = '{"groups":' .. groups .. "}"
+  if C.peri_shim_mesh_prepare(self.handle, node or 0, cffi.slice(config), words) < 0 then
+    return nil, ffi.string(words)
+  end
+  return true
+end
+
+--- Takes other groups over on a node.
+function Mesh:reload(groups, node)
+  assert(self:prepare(groups, node))
+  C.peri_shim_mesh_commit(self.handle, node or 0)
+end
+
+--- Groups that are gone and not yet freed, and their bytes.
+function Mesh:retired(node)
+  local bytes = ffi.new("uint64_t[1]")
+  return C.peri_shim_mesh_retired(self.handle, node or 0, bytes), tonumber(bytes[0])
+end
+
+--- Sweeps until what is gone is freed.
+function Mesh:sweep_all(node)
+  self:await(function()
+    for _ = 1, 100 do
+      C.peri_shim_mesh_sweep(self.handle, node or 0)
+    end
+    return self:retired(node) == 0
+  end, "the sweep")
+end
+
+--- Pickers and fallbacks that a node has now.
+function Mesh:alive(node)
+  local policy = self:policy(node or 0)
+  return C.peri_shim_policy_made(policy) - C.peri_shim_policy_freed(policy)
+end
+
 function Mesh:cancel(number)
   C.peri_shim_mesh_cancel(self.handle, number)
 end

@@ -23,6 +23,7 @@ struct peri_shim_policy {
   atomic_llong ttl_ns, negative_ttl_ns;
   atomic_int fetches;
   atomic_int under_way;
+  atomic_int made, freed, updates;
   pthread_mutex_t lock;
   char cause[256];
 };
@@ -37,15 +38,18 @@ struct picker {
   struct peri_picker vtable;
   struct peri_shim_policy *policy;
   struct peri_peers *peers;
+  bool deaf;
 };
 
 struct fallback {
   struct peri_fallback vtable;
   struct host *host;
+  int fetches;
 };
 
 struct fetch {
   struct host *host;
+  struct fallback *fallback;
   struct peri_timer *timer;
   void (*done)(void *ctx, const struct peri_fetch_result *result);
   void *ctx;
@@ -95,6 +99,18 @@ int peri_shim_policy_under_way(struct peri_shim_policy *policy) {
   return atomic_load(&policy->under_way);
 }
 
+int peri_shim_policy_made(struct peri_shim_policy *policy) {
+  return atomic_load(&policy->made);
+}
+
+int peri_shim_policy_freed(struct peri_shim_policy *policy) {
+  return atomic_load(&policy->freed);
+}
+
+int peri_shim_policy_updates(struct peri_shim_policy *policy) {
+  return atomic_load(&policy->updates);
+}
+
 void peri_shim_policy_cause(struct peri_shim_policy *policy, char *ret_text,
                             size_t capacity) {
   pthread_mutex_lock(&policy->lock);
@@ -106,7 +122,8 @@ static int picker_update(struct peri_picker *base, struct peri_peers *peers) {
   struct picker *picker = PERI_CONTAINER_OF(base, struct picker, vtable);
   peri_peers_unref(picker->peers);
   picker->peers = peri_peers_ref(peers);
-  return 0;
+  atomic_fetch_add(&picker->policy->updates, 1);
+  return picker->deaf ? PERI_ESCRIPT : 0;
 }
 
 static int picker_pick(struct peri_picker *base, struct peri_slice key,
@@ -137,10 +154,12 @@ static int picker_pick(struct peri_picker *base, struct peri_slice key,
 static void picker_free(struct peri_picker *base) {
   struct picker *picker = PERI_CONTAINER_OF(base, struct picker, vtable);
   peri_peers_unref(picker->peers);
+  atomic_fetch_add(&picker->policy->freed, 1);
   free(picker);
 }
 
 static void free_fetch(struct fetch *fetch) {
+  fetch->fallback->fetches--;
   atomic_fetch_sub(&fetch->host->policy->under_way, 1);
   peri_timer_free(fetch->timer);
   free(fetch);
@@ -178,13 +197,16 @@ static int fallback_fetch(struct peri_fallback *base,
                           void (*done)(void *ctx,
                                        const struct peri_fetch_result *result),
                           void *ctx, struct peri_fetch **ret_fetch) {
-  struct host *host = PERI_CONTAINER_OF(base, struct fallback, vtable)->host;
+  struct fallback *fallback = PERI_CONTAINER_OF(base, struct fallback, vtable);
+  struct host *host = fallback->host;
   struct peri_shim_policy *policy = host->policy;
   if (peri_slice_starts(request->key, "refuse")) {
     return PERI_ELIMIT;
   }
   struct fetch *fetch = calloc(1, sizeof *fetch + request->key.len);
   fetch->host = host;
+  fetch->fallback = fallback;
+  fallback->fetches++;
   fetch->done = done;
   fetch->ctx = ctx;
   fetch->len = request->key.len;
@@ -209,7 +231,12 @@ static void fallback_cancel(struct peri_fallback *base,
 }
 
 static void fallback_free(struct peri_fallback *base) {
-  free(PERI_CONTAINER_OF(base, struct fallback, vtable));
+  struct fallback *fallback = PERI_CONTAINER_OF(base, struct fallback, vtable);
+  if (fallback->fetches > 0) {
+    abort();
+  }
+  atomic_fetch_add(&fallback->host->policy->freed, 1);
+  free(fallback);
 }
 
 static int make_picker(struct peri_policy_host *base,
@@ -225,6 +252,8 @@ static int make_picker(struct peri_policy_host *base,
   picker->vtable.pick = picker_pick;
   picker->vtable.free = picker_free;
   picker->policy = host->policy;
+  picker->deaf = strcmp(ref->name, "deaf") == 0;
+  atomic_fetch_add(&host->policy->made, 1);
   *ret_picker = &picker->vtable;
   return 0;
 }
@@ -233,9 +262,14 @@ static int make_fallback(struct peri_policy_host *base,
                          const struct peri_policy_ref *ref,
                          struct peri_fallback **ret_fallback,
                          struct peri_problem *ret_problem) {
-  struct fallback *fallback = calloc(1, sizeof *fallback);
-  (void)ref;
-  (void)ret_problem;
+  struct fallback *fallback = NULL;
+  struct peri_shim_policy *policy =
+      PERI_CONTAINER_OF(base, struct host, vtable)->policy;
+  if (strcmp(ref->name, "nowhere") == 0) {
+    return peri_problem_set(ret_problem, PERI_ENOTFOUND, "no fallback nowhere");
+  }
+  fallback = calloc(1, sizeof *fallback);
+  atomic_fetch_add(&policy->made, 1);
   fallback->vtable.fetch = fallback_fetch;
   fallback->vtable.cancel = fallback_cancel;
   fallback->vtable.free = fallback_free;

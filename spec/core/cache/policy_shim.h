@@ -29,13 +29,18 @@ void peri_shim_policy_ttl(struct peri_shim_policy *policy, int64_t ttl_ns,
 /// Fetches begun, and those under way.
 int peri_shim_policy_fetches(struct peri_shim_policy *policy);
 int peri_shim_policy_under_way(struct peri_shim_policy *policy);
+/// Pickers and fallbacks made and freed, and updates of pickers.
+int peri_shim_policy_made(struct peri_shim_policy *policy);
+int peri_shim_policy_freed(struct peri_shim_policy *policy);
+int peri_shim_policy_updates(struct peri_shim_policy *policy);
 /// Copies "cause peer" of the latest fetch.
 void peri_shim_policy_cause(struct peri_shim_policy *policy, char *ret_text,
                             size_t capacity);
 
-/// A host for one worker's loop. A fetch answers by the beginning of its key:
-/// "missing", "fail", "refuse", "empty", "big" (100,000 bytes), "hang"; every
-/// other value is "VALUE-OF KEY".
+/// A host for one worker's loop. A policy called "nowhere" cannot be made, and
+/// the picker "deaf" does not take peers. A fetch answers by the beginning of
+/// its key: "missing", "fail", "refuse", "empty", "big" (100,000 bytes),
+/// "hang"; every other value is "VALUE-OF KEY".
 struct peri_policy_host *peri_shim_policy_host(struct peri_shim_policy *policy,
                                                struct peri_loop *loop);
 void peri_shim_policy_host_free(struct peri_policy_host *host);
