@@ -47,7 +47,7 @@ describe("an application that serve runs", function()
   local function start()
     started = discovery.start({
       endpoints = cluster.endpoints,
-      drain = "3s",
+      drain = "15s",
       provides = ('{ service = "orders", address = "127.0.0.1:%d" }'):format(port),
       args = { "--", "/bin/sh", "-c", SCRIPT },
       env = { PERI_BINARY = sidecar.binary, PERI_ETCD = cluster.endpoints[1], ETCDCTL_API = "3" },
@@ -65,7 +65,7 @@ describe("an application that serve runs", function()
     assert.truthy(cluster:read(key)[key].value:find('"protocol":"perigee"', 1, true))
 
     car.process:kill("sigterm")
-    discovery.await_key(cluster, key, 5000, true)
+    discovery.await_key(cluster, key, 20000, true)
     assert.is_nil(car.process.out:find("asked to end", 1, true))
     assert.equal(5, (car.process:wait()))
     local told = car.process.out:match("(app: asked.*)$")
@@ -89,7 +89,7 @@ describe("an application that serve runs", function()
   it("hears of the end only when what others asked is answered", function()
     local origin = sidecar.origin()
     started = sidecar.start(
-      ([[return { workers = 1, drain = "6s", node = { address = "127.0.0.1:9" },
+      ([[return { workers = 1, drain = "20s", node = { address = "127.0.0.1:9" },
         listen = { app = "127.0.0.1:0", mesh = "127.0.0.1:0", admin = false },
         groups = { g = {}, slow = { fallback = { "http_origin", url = "http://%s/slow/1500/{key}" } } } }]]):format(origin.address),
       { args = { "--", "/bin/sh", "-c", SCRIPT }, env = { PERI_BINARY = sidecar.binary, PERI_ETCD = cluster.endpoints[1] } }
@@ -99,7 +99,7 @@ describe("an application that serve runs", function()
     local call = proc.start(sidecar.client_binary, {
       "call", "-target", car.mesh, "-group", "slow", "-key", "k", "-metadata", "perigee-hop=1",
     })
-    proc.await("the load", 5000, function()
+    proc.await("the load", 20000, function()
       return origin.counts()["/slow/1500/k"]
     end)
     local began = discovery.now()

@@ -59,7 +59,7 @@ describe("applications that come and go under load", function()
       apps[1].process:destroy()
       proc.watch(300)
       apps[1] = mesh.app("a2", apps[1].address)
-      discovery.until_true("calls at the new one", 10000, function()
+      discovery.until_true("calls at the new one", 30000, function()
         return apps[1].process.out:find("got", 1, true)
       end)
     end
@@ -85,7 +85,7 @@ describe("applications that come and go under load", function()
         apps[1].process:kill("sigterm")
         apps[1].process:wait()
         apps[1] = mesh.app("a", apps[1].address)
-        discovery.until_true("calls at the new one", 10000, function()
+        discovery.until_true("calls at the new one", 30000, function()
           return apps[1].process.out:find("got", 1, true)
         end)
       end
@@ -102,7 +102,7 @@ describe("applications that come and go under load", function()
     apps[1].process:kill("sigcont")
     local seen = running:done()
     assert.equal(seen.calls, seen.codes.OK + seen.codes.DeadlineExceeded, next(seen.messages))
-    assert.is_true(seen.slowest < 2000 * proc.patience, seen.slowest)
+    assert.is_true(seen.slowest < 10000 * proc.patience, seen.slowest)
     local after = storm({ delay = 5, header = "x-turn=1" }):done()
     assert.same({ OK = after.calls }, after.codes)
   end)
@@ -121,7 +121,7 @@ describe("applications that come and go under load", function()
     for words in pairs(seen.messages) do
       assert.truthy(words:find("^echo: "), words)
     end
-    assert.is_true(seen.slowest < 5000 * proc.patience, seen.slowest)
+    assert.is_true(seen.slowest < 10000 * proc.patience, seen.slowest)
   end)
 end)
 
@@ -145,7 +145,7 @@ describe("instances that etcd knows", function()
       port = port,
       workers = 1,
       ttl = "5s",
-      drain = "3s",
+      drain = "15s",
       provides = ('{ service = "echo", address = %q, health = "grpc" }'):format(app.address),
     })
   end
@@ -230,13 +230,14 @@ describe("instances that etcd knows", function()
     caller:await_peers("echo", addresses(), 12000)
     local seen = running:done()
     assert.equal(seen.calls, seen.codes.OK + seen.codes.DeadlineExceeded + (seen.codes.Unavailable or 0))
-    local after = mesh.storm(caller.app, { workers = workers, delay = 2 })
+    -- The slower the others, the sooner it is forgotten how slow this one was.
+    local after = mesh.storm(caller.app, { workers = workers, delay = 20 })
     after:await("i2:OK")
     after:await("i3:OK")
     frozen.car.process:kill("sigcont")
     instances[3] = frozen
     caller:await_peers("echo", addresses(), 12000)
-    after:await("i1:OK")
+    after:await("i1:OK", 60000)
     seen = after:done()
     assert.same({ OK = seen.calls }, seen.codes, next(seen.messages))
   end)

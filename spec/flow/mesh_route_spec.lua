@@ -24,7 +24,7 @@ describe("routes of forwarded calls", function()
       { match = { service = "meshtest.Echo", method = "Down" }, to = { addresses = { "RED", "GREEN" } }, balancer = { "round_robin" } },
       { match = { method = "Up*" }, to = { { service = "red", weight = 9 }, { service = "green", weight = 1 } } },
       { match = { header = { ["x-dead"] = { present = true } } }, to = "dead" },
-      { match = { header = { ["x-slow"] = "1" } }, to = "red", timeout = "300ms" },
+      { match = { header = { ["x-slow"] = "1" } }, to = "red", timeout = "2s" },
     },]]):gsub("%u%u%u+", function(name)
       return apps[name:lower()].address
     end)
@@ -78,12 +78,12 @@ describe("routes of forwarded calls", function()
 
   it("set a limit, which a shorter deadline undercuts", function()
     local seen = mesh.ok(car.app, { header = "x-slow=1", timeout = 0 })
-    assert.is_true(seen.left_ms > 0 and seen.left_ms <= 300, seen.left_ms)
-    seen = mesh.ok(car.app, { header = "x-slow=1", timeout = "200ms" })
-    assert.is_true(seen.left_ms > 0 and seen.left_ms <= 200, seen.left_ms)
-    seen = mesh.call(car.app, { header = "x-slow=1", timeout = 0, delay = 5000 })
+    assert.is_true(seen.left_ms > 0 and seen.left_ms <= 2000, seen.left_ms)
+    seen = mesh.ok(car.app, { header = "x-slow=1", timeout = "1s" })
+    assert.is_true(seen.left_ms > 0 and seen.left_ms <= 1000, seen.left_ms)
+    seen = mesh.call(car.app, { header = "x-slow=1", timeout = 0, delay = 60000 })
     assert.equal("DeadlineExceeded", seen.code)
-    assert.is_true(seen.millis >= 290 and seen.millis < 3000 * proc.patience, seen.millis)
+    assert.is_true(seen.millis >= 1990 and seen.millis < 15000 * proc.patience, seen.millis)
   end)
 
   it("give way to perigee-service, which is not passed on", function()
@@ -164,10 +164,10 @@ describe("a call for which there is nothing", function()
       local seen = mesh.call(outer.app, { header = "perigee-service=echo", method = method })
       assert.equal("Unavailable", seen.code)
       assert.truthy(seen.message:find("echo: " .. app.address, 1, true), seen.message)
-      assert.is_true(seen.millis < 1000 * proc.patience, seen.millis)
+      assert.is_true(seen.millis < 5000 * proc.patience, seen.millis)
     end
     app = app:restart()
-    discovery.until_true("the end of the backoff", 5000, function()
+    discovery.until_true("the end of the backoff", 20000, function()
       local seen = mesh.call(outer.app, echo)
       assert.truthy(seen.code == "OK" or seen.code == "Unavailable", seen.code)
       return seen.code == "OK"
@@ -180,7 +180,7 @@ describe("a call for which there is nothing", function()
       assert.equal("Unavailable", seen.code)
       assert.truthy(seen.message:find("^echo: "), seen.message)
       app = app:restart()
-      discovery.until_true("it to be back", 5000, function()
+      discovery.until_true("it to be back", 20000, function()
         return mesh.call(outer.app, { header = "perigee-service=echo" }).code == "OK"
       end)
     end

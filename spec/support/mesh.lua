@@ -97,7 +97,7 @@ end
 
 --- Waits until a call has ended with "NAME:STATUS", as a plain text.
 function Storm:await(who, limit_ms)
-  proc.await("calls that end with " .. who, limit_ms or 10000, function()
+  proc.await("calls that end with " .. who, limit_ms or 30000, function()
     return self.process.out:find(('%s"}'):format(who), 1, true)
   end, function()
     return self.process.out
