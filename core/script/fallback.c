@@ -13,13 +13,15 @@
 #include "script/answer.h"
 #include "script/instance.h"
 #include "script/request.h"
+#include "script/script_private.h"
+#include "script/seat.h"
 #include "script/waiter.h"
 
 enum { MAX_FETCHES = 2048, TEXT_BYTES = 512 };
 
 struct fallback {
   struct peri_fallback base;
-  struct peri_instance instance;
+  struct peri_seat seat;
   struct peri_list fetches;
   uint32_t count;
   uint32_t refs;  // the owner's, and one while a `done` runs
@@ -28,6 +30,8 @@ struct fallback {
 struct peri_fetch {
   struct peri_list link;
   struct fallback *fallback;
+  struct peri_seat_order order;
+  struct peri_instance *instance;  // the one that is asked, or NULL
   struct peri_waiter waiter;
   struct peri_request_view view;
   const char *cause;
@@ -45,29 +49,49 @@ struct peri_fetch {
 
 static void unref(struct fallback *fallback) {
   if (--fallback->refs == 0) {
-    peri_instance_done(&fallback->instance);
+    peri_seat_close(&fallback->seat);
     free(fallback);
   }
 }
 
-// Ends everything but the memory that the result points into.
+// Ends what runs, but not the memory that the result points into.
+static void halt(struct peri_fetch *fetch) {
+  if (fetch->instance) {
+    peri_waiter_stop(&fetch->waiter);
+  }
+  if (fetch->handle) {
+    fetch->handle->view = NULL;
+    fetch->handle = NULL;
+  }
+}
+
 static void stop(struct peri_fetch *fetch) {
   peri_list_remove(&fetch->link);
   fetch->fallback->count--;
   peri_timer_free(fetch->timer);
   fetch->timer = NULL;
   peri_turn_cancel(&fetch->turn);
-  peri_waiter_stop(&fetch->waiter);
-  if (fetch->handle) {
-    fetch->handle->view = NULL;
+  halt(fetch);
+}
+
+// Gives back the instance that was asked.
+static void leave(struct peri_fetch *fetch) {
+  struct peri_instance *instance = fetch->instance;
+
+  if (!instance) {
+    return;
   }
+  lua_State *L = peri_vm_lua(instance->version->vm);
+  luaL_unref(L, LUA_REGISTRYINDEX, fetch->handle_ref);
+  luaL_unref(L, LUA_REGISTRYINDEX, fetch->value_ref);
+  fetch->handle_ref = LUA_NOREF;
+  fetch->value_ref = LUA_NOREF;
+  fetch->instance = NULL;
+  peri_seat_release(&fetch->fallback->seat, instance);
 }
 
 static void release(struct peri_fetch *fetch) {
-  lua_State *L = peri_vm_lua(fetch->waiter.vm);
-
-  luaL_unref(L, LUA_REGISTRYINDEX, fetch->handle_ref);
-  luaL_unref(L, LUA_REGISTRYINDEX, fetch->value_ref);
+  leave(fetch);
   free(fetch);
 }
 
@@ -97,7 +121,7 @@ static void time_out(void *ctx) {
 
   snprintf(fetch->text, sizeof(fetch->text),
            "fallback %s took longer than %" PRIu64 " ms",
-           fetch->fallback->instance.policy->name, fetch->timeout_ms);
+           fetch->fallback->seat.policy->name, fetch->timeout_ms);
   set_failure(fetch, PERI_ETIMEOUT);
   deliver(fetch);
 }
@@ -110,22 +134,38 @@ static void finish(lua_State *L, struct peri_waiter *waiter) {
   fetch->value_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-static void keep_failure(struct peri_fetch *fetch) {
-  struct peri_policy *policy = fetch->fallback->instance.policy;
-  const char *failure = peri_vm_failure(policy->vm);
+static bool ask(struct peri_fetch *fetch, struct peri_instance *instance);
 
-  snprintf(fetch->text, sizeof(fetch->text), "fallback %s: %.*s", policy->name,
-           (int)strcspn(failure, "\n"), failure);
-  set_failure(fetch, fetch->waiter.code);
-  peri_policy_report(policy);
+static void keep_words(struct peri_fetch *fetch, const char *words, size_t len,
+                       int code) {
+  snprintf(fetch->text, sizeof(fetch->text), "fallback %s: %.*s",
+           fetch->fallback->seat.policy->name, (int)len, words);
+  set_failure(fetch, code);
+}
+
+// The version that was asked has failed: whether the one before answers, or
+// will.
+static bool ask_before(struct peri_fetch *fetch) {
+  struct peri_seat *seat = &fetch->fallback->seat;
+  struct peri_instance *instance = fetch->instance;
+  const char *failure = peri_vm_failure(instance->version->vm);
+
+  keep_words(fetch, failure, strcspn(failure, "\n"), fetch->waiter.code);
+  peri_seat_failed(seat, instance);
+  halt(fetch);
+  leave(fetch);
+  instance = peri_seat_next(seat, &fetch->order);
+  return instance && ask(fetch, instance);
 }
 
 static void ended(struct peri_waiter *waiter) {
   struct peri_fetch *fetch =
       PERI_CONTAINER_OF(waiter, struct peri_fetch, waiter);
 
-  if (waiter->state == PERI_WAITER_FAILED) {
-    keep_failure(fetch);
+  if (waiter->state == PERI_WAITER_ENDED) {
+    peri_seat_succeeded(&fetch->fallback->seat, fetch->instance);
+  } else if (ask_before(fetch)) {
+    return;
   }
   deliver(fetch);
 }
@@ -142,8 +182,7 @@ static struct peri_slice keep(char **at, struct peri_slice text) {
 
 static struct peri_fetch *make(struct fallback *fallback,
                                const struct peri_fetch_request *request) {
-  struct peri_vm *vm = fallback->instance.policy->vm;
-  struct peri_loop *loop = peri_vm_loop(vm);
+  struct peri_loop *loop = fallback->seat.policy->script->vm_options.loop;
   struct peri_slice cause = {request->cause, strlen(request->cause) + 1};
   struct peri_fetch *fetch =
       calloc(1, sizeof(*fetch) + request->group.len + request->key.len +
@@ -170,9 +209,6 @@ static struct peri_fetch *make(struct fallback *fallback,
   fetch->fallback = fallback;
   fetch->handle_ref = LUA_NOREF;
   fetch->value_ref = LUA_NOREF;
-  fetch->waiter.vm = vm;
-  fetch->waiter.finish = finish;
-  fetch->waiter.ended = ended;
   peri_turn_init(&fetch->turn, loop, deliver_turn);
   peri_list_push(&fallback->fetches, &fetch->link);
   fallback->count++;
@@ -181,9 +217,9 @@ static struct peri_fetch *make(struct fallback *fallback,
 
 static int push_call(lua_State *L, void *ctx) {
   struct peri_fetch *fetch = ctx;
-  const struct peri_instance *instance = &fetch->fallback->instance;
+  const struct peri_instance *instance = fetch->instance;
 
-  lua_rawgeti(L, LUA_REGISTRYINDEX, instance->main);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, instance->version->main);
   lua_rawgeti(L, LUA_REGISTRYINDEX, instance->self);
   struct peri_request_handle *handle = peri_request_push(L, &fetch->view);
   lua_pushvalue(L, -1);
@@ -192,6 +228,44 @@ static int push_call(lua_State *L, void *ctx) {
   fetch->handle_ref = ref;
   lua_pushstring(L, fetch->cause);
   return 4;
+}
+
+// Runs the policy up to its end or its first wait. Returns false when it has
+// ended.
+static bool ask(struct peri_fetch *fetch, struct peri_instance *instance) {
+  struct peri_seat *seat = &fetch->fallback->seat;
+
+  fetch->instance = instance;
+  peri_seat_hold(instance);
+  fetch->waiter = (struct peri_waiter){
+      .vm = instance->version->vm, .finish = finish, .ended = ended};
+  enum peri_waiter_state state =
+      peri_waiter_start(&fetch->waiter, push_call, fetch);
+  if (state == PERI_WAITER_FAILED) {
+    return ask_before(fetch);
+  }
+  if (state == PERI_WAITER_ENDED) {
+    peri_seat_succeeded(seat, instance);
+  }
+  return state == PERI_WAITER_WAITING;
+}
+
+static void begin(struct peri_fetch *fetch) {
+  struct peri_seat *seat = &fetch->fallback->seat;
+  struct peri_instance *instance = peri_seat_first(seat, &fetch->order);
+  bool waits = false;
+
+  if (instance) {
+    waits = ask(fetch, instance);
+  } else {
+    keep_words(fetch, seat->trouble, seat->trouble_len, PERI_ESCRIPT);
+  }
+  if (!waits) {
+    // `done` never comes from within fetch().
+    peri_turn_request(&fetch->turn);
+  } else if (fetch->timeout_ms > 0) {
+    peri_timer_start(fetch->timer, fetch->timeout_ms, 0);
+  }
 }
 
 static int fetch_start(struct peri_fallback *base,
@@ -211,18 +285,7 @@ static int fetch_start(struct peri_fallback *base,
   fetch->done = done;
   fetch->ctx = ctx;
   *ret_fetch = fetch;
-  enum peri_waiter_state state =
-      peri_waiter_start(&fetch->waiter, push_call, fetch);
-  if (state == PERI_WAITER_WAITING) {
-    if (request->timeout_ms > 0) {
-      peri_timer_start(fetch->timer, request->timeout_ms, 0);
-    }
-    return 0;
-  }
-  if (state == PERI_WAITER_FAILED) {
-    keep_failure(fetch);
-  }
-  peri_turn_request(&fetch->turn);  // `done` never comes from within this call.
+  begin(fetch);
   return 0;
 }
 
@@ -255,8 +318,8 @@ int peri_fallback_make(struct peri_script *script,
   if (!fallback) {
     return peri_problem_set(ret_problem, PERI_ENOMEM, "out of memory");
   }
-  int rc = peri_instance_new(script, "fallback", ref, &fallback->instance,
-                             ret_problem);
+  int rc =
+      peri_seat_open(&fallback->seat, script, "fallback", ref, ret_problem);
   if (rc < 0) {
     free(fallback);
     return rc;

@@ -1,106 +1,44 @@
 #include "script/instance.h"
 
-#include <inttypes.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/container.h"
-#include "base/hash.h"
-#include "base/metrics.h"
-#include "base/slice.h"
-#include "model/policy.h"
+#include "model/peers.h"
+#include "script/asked.h"
+#include "script/carry.h"
 #include "script/convert.h"
+#include "script/handle.h"
 #include "script/policy.h"
 #include "script/state.h"
-
-static const struct peri_vm_budget load_budget = {20000000, 500000000};
-
-static void unload(struct peri_policy *policy) {
-  peri_list_remove(&policy->link);
-  peri_vm_free(policy->vm);
-  free(policy);
-}
-
-static struct peri_metric *errors_metric(const struct peri_policy *policy) {
-  struct peri_metrics *metrics = peri_vm_metrics(policy->vm);
-  char labels[128] = "";
-
-  if (!metrics) {
-    return NULL;
-  }
-  peri_metrics_label(labels, sizeof(labels), "kind",
-                     peri_slice_of(policy->kind));
-  peri_metrics_label(labels, sizeof(labels), "name",
-                     peri_slice_of(policy->name));
-  return peri_metrics_counter(metrics, "perigee_policy_errors_total",
-                              "Failures of policies: raised, over budget, or "
-                              "nonsense returned.",
-                              labels);
-}
-
-static int find(struct peri_script *script, const char *kind, const char *name,
-                struct peri_policy **ret_policy) {
-  struct peri_list *head = peri_script_policies(script);
-
-  for (struct peri_list *at = head->next; at != head; at = at->next) {
-    struct peri_policy *policy =
-        PERI_CONTAINER_OF(at, struct peri_policy, link);
-    if (strcmp(policy->kind, kind) == 0 && strcmp(policy->name, name) == 0) {
-      *ret_policy = policy;
-      return 0;
-    }
-  }
-  struct peri_vm_options options = *peri_script_vm_options(script);
-  struct peri_policy *policy = calloc(1, sizeof(*policy));
-  if (!policy) {
-    return PERI_ENOMEM;
-  }
-  options.kind = kind;
-  options.name = name;
-  if (peri_vm_new(&options, &policy->vm) < 0) {
-    free(policy);
-    return PERI_ENOMEM;
-  }
-  policy->script = script;
-  policy->kind = kind;
-  snprintf(policy->name, sizeof(policy->name), "%s", name);
-  policy->declaration = LUA_NOREF;
-  policy->errors = errors_metric(policy);
-  peri_list_push(head, &policy->link);
-  *ret_policy = policy;
-  return 0;
-}
+#include "script/version.h"
 
 struct making {
-  struct peri_policy *policy;
-  const struct peri_json *options;
   struct peri_instance *instance;
+  const struct peri_instance_init *init;
   struct peri_problem *problem;
   int rc;
 };
 
-static int keep_function(lua_State *L, const char *name) {
-  lua_getfield(L, 1, name);
-  if (lua_isnil(L, -1)) {
-    lua_pop(L, 1);
-    return LUA_NOREF;
+static void import(lua_State *L, const struct making *making) {
+  const struct peri_version *version = making->instance->version;
+
+  if (!making->init->carried.ptr || version->imports == LUA_NOREF) {
+    return;
   }
-  return luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, version->imports);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, making->instance->self);
+  peri_carry_push(L, making->init->carried);
+  lua_call(L, 2, 0);
 }
 
-static int make(lua_State *L, void *ctx) {
+static int make_body(lua_State *L, void *ctx) {
   struct making *making = ctx;
-  struct peri_policy *policy = making->policy;
   struct peri_instance *instance = making->instance;
 
-  making->rc = peri_policy_open(L, policy->kind, policy->name, making->problem);
-  if (making->rc < 0) {
-    return 0;
-  }
-  peri_convert_push(L, making->options);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, instance->version->declaration);
+  peri_convert_push(L, making->init->options);
   if (!lua_istable(L, 2)) {
     lua_settop(L, 1);
     lua_newtable(L);
@@ -109,111 +47,128 @@ static int make(lua_State *L, void *ctx) {
   if (making->rc < 0) {
     return 0;
   }
-  bool fetches = strcmp(policy->kind, "fallback") == 0;
   instance->self = luaL_ref(L, LUA_REGISTRYINDEX);
-  instance->main = keep_function(L, fetches ? "fetch" : "pick");
-  instance->update = fetches ? LUA_NOREF : keep_function(L, "update");
-  instance->done = fetches ? LUA_NOREF : keep_function(L, "done");
+  if (making->init->asks) {
+    struct peri_asked_handle *asked = peri_asked_push(L);
+    instance->asked_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    instance->asked = asked;
+  }
+  import(L, making);
   return 0;
 }
 
-static int load(struct making *making) {
-  struct peri_policy *policy = making->policy;
+static int make(struct making *making) {
+  const struct peri_version *version = making->instance->version;
+  struct peri_vm *vm = version->vm;
   struct peri_problem *problem = making->problem;
   char words[sizeof(problem->text)];
 
-  policy->vm->loading = true;
-  int rc = peri_vm_run(policy->vm, make, making, load_budget);
-  policy->vm->loading = false;
+  vm->loading = true;
+  int rc =
+      peri_vm_run(vm, make_body, making, peri_vm_budget(vm, PERI_ENTRY_LOAD));
+  vm->loading = false;
   if (rc < 0) {
-    const char *failure = peri_vm_failure(policy->vm);
-    int line = (int)strcspn(failure, "\n");
-    return peri_problem_set(problem, rc, "%s %s: %.*s", policy->kind,
-                            policy->name, line, failure);
+    return peri_version_problem(version, rc, problem);
   }
   if (making->rc == PERI_ECONFIG) {
-    snprintf(words, sizeof(words), "%s", problem ? problem->text : "");
-    peri_problem_set(problem, PERI_ECONFIG, "%s %s: %s", policy->kind,
-                     policy->name, words);
+    snprintf(words, sizeof(words), "%s", problem->text);
+    peri_problem_set(problem, PERI_ECONFIG, "%s %s: %s", version->policy->kind,
+                     version->policy->name, words);
   }
   return making->rc;
 }
 
-int peri_instance_new(struct peri_script *script, const char *kind,
-                      const struct peri_policy_ref *ref,
-                      struct peri_instance *ret_instance,
+int peri_instance_new(struct peri_version *version,
+                      const struct peri_instance_init *init,
+                      struct peri_instance **ret_instance,
                       struct peri_problem *ret_problem) {
-  struct peri_instance instance = {NULL, LUA_NOREF, LUA_NOREF, LUA_NOREF,
-                                   LUA_NOREF};
+  struct peri_instance *instance = calloc(1, sizeof(*instance));
   struct peri_problem problem = {0, ""};
+  struct making making = {instance, init, &problem, 0};
 
-  if (!ref->name || !peri_policy_name_ok(ref->name)) {
-    return peri_problem_set(
-        ret_problem, PERI_ENOTFOUND,
-        "\"%.80s\" cannot be a %s's name: only a-z, 0-9 and _ can be in it",
-        ref->name ? ref->name : "", kind);
+  if (!instance) {
+    return peri_problem_set(ret_problem, PERI_ENOMEM, "%s %s: out of memory",
+                            version->policy->kind, version->policy->name);
   }
-  int rc = find(script, kind, ref->name, &instance.policy);
+  peri_list_init(&instance->link);
+  instance->version = peri_version_ref(version);
+  instance->self = LUA_NOREF;
+  instance->handle_ref = LUA_NOREF;
+  instance->asked_ref = LUA_NOREF;
+  int rc = make(&making);
   if (rc < 0) {
-    return peri_problem_set(ret_problem, rc, "%s %s: out of memory", kind,
-                            ref->name);
-  }
-  struct making making = {instance.policy, ref->options, &instance, &problem,
-                          0};
-  rc = load(&making);
-  instance.policy->uses++;
-  if (rc < 0) {
-    peri_instance_done(&instance);
+    peri_instance_free(instance);
     return peri_problem_set(ret_problem, rc, "%s", problem.text);
   }
   *ret_instance = instance;
   return 0;
 }
 
-void peri_instance_done(struct peri_instance *instance) {
-  struct peri_policy *policy = instance->policy;
+static void drop_handle(struct peri_instance *instance) {
+  peri_handle_end(instance->handle);
+  instance->handle = NULL;
+  luaL_unref(peri_vm_lua(instance->version->vm), LUA_REGISTRYINDEX,
+             instance->handle_ref);
+  instance->handle_ref = LUA_NOREF;
+}
 
-  if (!policy) {
+void peri_instance_free(struct peri_instance *instance) {
+  if (!instance) {
     return;
   }
-  instance->policy = NULL;
-  if (--policy->uses == 0) {
-    unload(policy);
-    return;
-  }
-  lua_State *L = peri_vm_lua(policy->vm);
+  lua_State *L = peri_vm_lua(instance->version->vm);
+  peri_list_remove(&instance->link);
+  drop_handle(instance);
+  luaL_unref(L, LUA_REGISTRYINDEX, instance->asked_ref);
   luaL_unref(L, LUA_REGISTRYINDEX, instance->self);
-  luaL_unref(L, LUA_REGISTRYINDEX, instance->main);
-  luaL_unref(L, LUA_REGISTRYINDEX, instance->update);
-  luaL_unref(L, LUA_REGISTRYINDEX, instance->done);
+  peri_version_unref(instance->version);
+  free(instance);
 }
 
-static bool is_new(struct peri_policy *policy, const char *text) {
-  struct peri_slice line = {text, strcspn(text, "\n")};
-  uint64_t hash = peri_hash_xxh3(line, 0);
+struct update_job {
+  struct peri_instance *instance;
+  struct peri_peers *peers;
+  struct peri_load *const *loads;
+  uint64_t now_ns;
+};
 
-  for (uint32_t i = 0; i < policy->seen_count; i++) {
-    if (policy->seen[i] == hash) {
-      return false;
-    }
+static int update_body(lua_State *L, void *ctx) {
+  const struct update_job *job = ctx;
+  struct peri_instance *instance = job->instance;
+  int update = instance->version->update;
+
+  struct peri_peers_handle *handle = peri_handle_push(L, job->peers);
+  handle->now_ns = job->now_ns;
+  lua_pushvalue(L, -1);
+  int ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  instance->handle = handle;
+  instance->handle_ref = ref;
+  if (job->loads && peri_handle_hold(handle, job->loads) < 0) {
+    luaL_error(L, "out of memory");
   }
-  if (policy->seen_count == PERI_POLICY_SEEN) {
-    return false;
+  if (update != LUA_NOREF) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, update);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, instance->self);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+    lua_call(L, 2, 0);
   }
-  policy->seen[policy->seen_count++] = hash;
-  return true;
+  return 0;
 }
 
-void peri_policy_report(struct peri_policy *policy) {
-  const char *failure = peri_vm_failure(policy->vm);
-  char text[4096];
+int peri_instance_update(struct peri_instance *instance,
+                         struct peri_peers *peers,
+                         struct peri_load *const *loads, uint64_t now_ns) {
+  struct peri_vm *vm = instance->version->vm;
+  struct update_job job = {instance, peers, loads, now_ns};
 
-  if (policy->errors) {
-    peri_metric_add(policy->errors, 1);
+  drop_handle(instance);
+  int rc =
+      peri_vm_run(vm, update_body, &job, peri_vm_budget(vm, PERI_ENTRY_UPDATE));
+  if (rc < 0) {
+    // Its state may be half of the old peers and half of the new.
+    drop_handle(instance);
   }
-  if (is_new(policy, failure)) {
-    snprintf(text, sizeof(text), "%s %s: %s", policy->kind, policy->name,
-             failure);
-    peri_script_tell(policy->script, text);
-  }
+  instance->ready = rc == 0;
+  instance->spoilt = rc < 0;
+  return rc;
 }

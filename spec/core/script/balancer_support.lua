@@ -106,9 +106,11 @@ function Balancer:pick()
   local choice = ffi.new("struct peri_choice")
   local code = self.balancer.pick(self.balancer, self.request, self.open, self.open and self.open_count or 0, choice)
   local words = ffi.string(choice.reason.ptr, choice.reason.len)
+  self.choice = choice
   if code < 0 then
     return nil, code, words
   end
+  self.version = choice.version
   return self.addresses[tonumber(choice.index) + 1], words
 end
 
@@ -130,11 +132,14 @@ function Balancer:wants_done()
   return self.balancer.done ~= nil
 end
 
+--- Tells the version of the last pick, or the given one, how the call ended.
 --- @param outcome? table
-function Balancer:done(address, outcome)
+function Balancer:done(address, outcome, version)
   outcome = outcome or {}
+  self.request.version = version or self.version or 1
   local given = ffi.new("struct peri_outcome", outcome.status or 0, outcome.failed or false, outcome.latency_ns or 0, outcome.bytes or 0)
   self.balancer.done(self.balancer, self.request, address, given)
+  self.request.version = 0
 end
 
 function Balancer:pick_ns(rounds)

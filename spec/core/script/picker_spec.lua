@@ -14,11 +14,11 @@ describe("a picker", function()
   end)
 
   local three = { "10.0.0.1:1", "10.0.0.2:2", "10.0.0.3:3" }
-  local function start(pick, update)
+  local function start(pick, update, config)
     script = s.script({
       ["picker/p.lua"] = head
         .. ("return policy.picker({ name = 'p', update = %s, pick = %s })"):format(update or "nil", pick),
-    })
+    }, config)
     local picker = assert(script:picker("p"))
     return picker, C.script_shim_update(picker, s.peers(three))
   end
@@ -89,7 +89,8 @@ describe("a picker", function()
   end)
 
   it("that raises ever new words is not told for ever", function()
-    local picker = start("function(self, key) error('round ' .. key) end")
+    local config = '{"policies":{"limits":{"failures":200}}}'
+    local picker = start("function(self, key) error('round ' .. key) end", nil, config)
     for i = 1, 100 do
       script:pick(picker, tostring(i))
     end

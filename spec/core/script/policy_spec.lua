@@ -39,7 +39,7 @@ describe("a declaration", function()
     refuses('but the policy in it ""', "local p = policy.picker({ name = 'p', pick = function() end }) p.name = nil return p")
     refuses("unexpected symbol near '}'", "return }")
     refuses("on purpose", "error('on purpose')")
-    refuses("the instruction budget of", "while true do end")
+    refuses(" budget of ", "while true do end")
     refuses("in new", "return policy.picker({ name = 'p', pick = function() end, new = function() error('in new') end })")
   end)
 

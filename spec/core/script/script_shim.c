@@ -16,9 +16,11 @@
 #include "loop/timer.h"
 #include "model/config.h"
 #include "model/peers.h"
-#include "script/instance.h"
 #include "script/lib.h"
+#include "script/script_private.h"
+#include "script/sources.h"
 #include "script/state.h"
+#include "script/version.h"
 #include "script/wait.h"
 
 struct peri_vm *script_shim_vm(size_t memory_bytes, const char *lua_dir,
@@ -122,20 +124,142 @@ struct script_shim *script_shim_new(const char *config, const char *lua_dir,
                                         .plugins_dir = plugins_dir,
                                         .notice = notice,
                                         .notice_ctx = shim};
+  shim->lua_dir = strdup(lua_dir);
+  shim->plugins_dir = strdup(plugins_dir);
   peri_script_new(&options, &shim->script, ret_problem);
   shim->host = peri_script_host(shim->script);
   return shim;
 }
 
+// Policies that the configuration names stay with their versions.
+static bool is_empty(struct peri_script *script) {
+  struct peri_list *head = &script->policies;
+
+  for (struct peri_list *at = head->next; at != head; at = at->next) {
+    const struct peri_policy *policy =
+        PERI_CONTAINER_OF(at, struct peri_policy, link);
+    if (!policy->named || policy->seat_count > 0 || policy->next ||
+        (policy->current && policy->current->uses != 1) ||
+        (policy->previous && policy->previous->uses != 1)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool script_shim_free(struct script_shim *shim) {
-  bool empty = peri_list_empty(peri_script_policies(shim->script));
+  peri_script_abort(shim->script);
+  bool empty = is_empty(shim->script);
 
   peri_script_free(shim->script);
   bool closed = peri_loop_free(shim->loop) == 0;
   peri_metrics_free(shim->metrics);
   peri_config_unref(shim->config);
+  free(shim->lua_dir);
+  free(shim->plugins_dir);
   free(shim);
   return empty && closed;
+}
+
+static void prepared(void *ctx, const struct peri_script_failure *failures,
+                     size_t count) {
+  struct script_shim *shim = ctx;
+  size_t used = 0;
+
+  shim->prepared++;
+  shim->failure_count = count;
+  shim->failures[0] = '\0';
+  for (size_t i = 0; i < count && used < sizeof(shim->failures); i++) {
+    used +=
+        (size_t)snprintf(shim->failures + used, sizeof(shim->failures) - used,
+                         "%s/%s %d: %s\n", failures[i].kind, failures[i].name,
+                         failures[i].problem.code, failures[i].problem.text);
+  }
+}
+
+int script_shim_prepare(struct script_shim *shim, const char *config,
+                        const char *force) {
+  struct peri_config *fresh = peri_config_ref(shim->config);
+  struct peri_sources *sources = NULL;
+  struct peri_json *tree = NULL;
+  int rc = 0;
+
+  shim->prepared = 0;
+  if (config) {
+    peri_config_unref(fresh);
+    peri_json_parse(peri_slice_of(config), &tree, NULL);
+    rc = peri_config_build("/spec/perigee.lua", peri_slice_of(""), tree, &fresh,
+                           NULL);
+    peri_json_unref(tree);
+  }
+  if (rc < 0) {
+    return rc;
+  }
+  rc = peri_sources_read(fresh, shim->plugins_dir, shim->lua_dir, &sources,
+                         NULL);
+  if (rc == 0) {
+    rc = peri_script_prepare(shim->script, config ? fresh : NULL, sources,
+                             force, prepared, shim);
+  }
+  peri_sources_unref(sources);
+  peri_config_unref(fresh);
+  return rc;
+}
+
+int script_shim_prepared(struct script_shim *shim, uint64_t max_ms) {
+  uint64_t end = peri_clock_mono_ns() + max_ms * 1000000u;
+  int turns = 0;
+
+  while (shim->prepared == 0) {
+    if (peri_clock_mono_ns() > end) {
+      return -1;
+    }
+    peri_loop_step(shim->loop, 5);
+    turns++;
+  }
+  return turns;
+}
+
+void script_shim_step(struct script_shim *shim, uint64_t max_ms) {
+  peri_loop_step(shim->loop, max_ms);
+}
+
+struct looking {
+  const char *kind, *name;
+  struct script_shim_policy *policy;
+  bool found;
+};
+
+static void look(void *ctx, const struct peri_script_policy *policy) {
+  struct looking *looking = ctx;
+  struct script_shim_policy *shown = looking->policy;
+
+  if (strcmp(policy->kind, looking->kind) != 0 ||
+      strcmp(policy->name, looking->name) != 0) {
+    return;
+  }
+  looking->found = true;
+  shown->version = policy->version;
+  shown->previous = policy->previous;
+  shown->seats = policy->seats;
+  shown->digest = policy->digest;
+  shown->off_ms = policy->off_ms;
+  shown->calls = policy->calls;
+  shown->errors = policy->errors;
+  shown->off = policy->off;
+  shown->bytes = policy->bytes;
+  snprintf(shown->path, sizeof(shown->path), "%s", policy->path);
+  snprintf(shown->last_error, sizeof(shown->last_error), "%s",
+           policy->last_error);
+}
+
+bool script_shim_policy(struct script_shim *shim, const char *kind,
+                        const char *name,
+                        struct script_shim_policy *ret_policy) {
+  struct looking looking = {kind, name, ret_policy, false};
+
+  peri_script_each(shim->script, look, &looking);
+  return looking.found;
 }
 
 struct sleeper {
@@ -200,15 +324,21 @@ static int add_sleepers(lua_State *L, void *ctx) {
 }
 
 int script_shim_sleepers(struct script_shim *shim) {
-  struct peri_list *head = peri_script_policies(shim->script);
+  struct peri_list *head = &shim->script->policies;
   struct peri_vm_budget budget = {1000000, 1000000000};
 
   for (struct peri_list *at = head->next; at != head; at = at->next) {
     struct peri_policy *policy =
         PERI_CONTAINER_OF(at, struct peri_policy, link);
-    int rc = peri_vm_run(policy->vm, add_sleepers, shim, budget);
-    if (rc < 0) {
-      return rc;
+    struct peri_version *versions[] = {policy->current, policy->previous,
+                                       policy->next};
+    for (int i = 0; i < 3; i++) {
+      int rc = versions[i]
+                   ? peri_vm_run(versions[i]->vm, add_sleepers, shim, budget)
+                   : 0;
+      if (rc < 0) {
+        return rc;
+      }
     }
   }
   return 0;

@@ -29,6 +29,10 @@ struct script_shim {
   int notices;
   char notice[4096];
   int cancels;  // of sleep()
+  char *lua_dir, *plugins_dir;
+  int prepared;  // times that `done` of a preparation came
+  size_t failure_count;
+  char failures[2048];  // a line each, "kind/name code: words"
 };
 
 /// `config` is the configuration as JSON.
@@ -37,6 +41,27 @@ struct script_shim *script_shim_new(const char *config, const char *lua_dir,
                                     struct peri_problem *ret_problem);
 /// Whether everything was released.
 bool script_shim_free(struct script_shim *shim);
+
+/// Begins to prepare what the folders hold now. `config` is JSON, or NULL for
+/// the present one.
+int script_shim_prepare(struct script_shim *shim, const char *config,
+                        const char *force);
+/// Runs the loop until that is prepared. Returns the turns it took, or -1 after
+/// `max_ms`.
+int script_shim_prepared(struct script_shim *shim, uint64_t max_ms);
+void script_shim_step(struct script_shim *shim, uint64_t max_ms);
+
+/// A copy of what peri_script_each() shows of one policy.
+struct script_shim_policy {
+  uint32_t version, previous, seats;
+  uint64_t digest, off_ms, calls, errors;
+  bool off;
+  size_t bytes;
+  char path[256], last_error[256];
+};
+bool script_shim_policy(struct script_shim *shim, const char *kind,
+                        const char *name,
+                        struct script_shim_policy *ret_policy);
 
 /// Gives all loaded policies the waiting function `sleep(ms, result)` and the
 /// failing one `sleep_badly(ms)`, whose results raise.

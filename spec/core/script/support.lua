@@ -2,6 +2,7 @@
 --- script on a loop, and its calls.
 local assert = require("luassert")
 local cffi = require("spec.support.ffi")
+local proc = require("spec.support.proc")
 
 local C, ffi = cffi.load({
   "base/error.h",
@@ -73,9 +74,14 @@ end
 local Script = {}
 Script.__index = Script
 
+-- What a configuration names that names no balancer.
+local default_balancer = [[
+  return require("perigee.policy").balancer({ name = "p2c_ewma", pick = function(_, _, endpoints) return endpoints[1] end })]]
+
 --- A script whose plugins folder holds `files`: { ["picker/x.lua"] = "…" }.
 function M.script(files, config)
   local folder = M.folder()
+  M.write(folder .. "/balancer/p2c_ewma.lua", default_balancer)
   for name, text in pairs(files) do
     M.write(folder .. "/" .. name, text)
   end
@@ -143,6 +149,81 @@ function M.outcome(outcome)
   }
 end
 
+--- Changes files (false removes one) and prepares what the folder then holds.
+--- Returns the failures, a line each, and the turns of the loop it took.
+--- @param options? { config: string?, force: string? }
+function Script:prepare(files, options)
+  options = options or {}
+  for name, text in pairs(files) do
+    if text then
+      M.write(self.folder .. "/" .. name, text)
+    else
+      os.remove(self.folder .. "/" .. name)
+    end
+  end
+  assert.equal(0, C.script_shim_prepare(self.shim, options.config, options.force))
+  assert.equal(0, self.shim.prepared, "done came from within prepare()")
+  local turns = C.script_shim_prepared(self.shim, proc.patience * 5000)
+  assert.is_true(turns > 0, "it is not prepared in time")
+  assert.equal(0, C.script_shim_sleepers(self.shim))
+  return ffi.string(self.shim.failures), turns
+end
+
+function Script:commit()
+  C.peri_script_commit(self.shim.script)
+end
+
+--- Prepares and commits what could be prepared.
+function Script:reload(files, options)
+  local failures = self:prepare(files, options)
+  self:commit()
+  return failures
+end
+
+--- @return integer code
+--- @return string words
+function Script:rollback(kind, name)
+  local problem = ffi.new("struct peri_problem")
+  local code = C.peri_script_rollback(self.shim.script, kind, name, problem)
+  return code, ffi.string(problem.text)
+end
+
+--- What peri_script_each() shows of a policy, or nil.
+function Script:policy(kind, name)
+  local shown = ffi.new("struct script_shim_policy")
+  if not C.script_shim_policy(self.shim, kind, name, shown) then
+    return nil
+  end
+  return {
+    version = shown.version,
+    previous = shown.previous,
+    seats = shown.seats,
+    digest = shown.digest,
+    off = shown.off,
+    off_ms = tonumber(shown.off_ms),
+    calls = tonumber(shown.calls),
+    errors = tonumber(shown.errors),
+    bytes = tonumber(shown.bytes),
+    path = ffi.string(shown.path),
+    last_error = ffi.string(shown.last_error),
+  }
+end
+
+--- The gauge perigee_policy_off of a policy.
+function Script:off(kind, name)
+  local metric = C.peri_metrics_gauge(self.shim.metrics, "perigee_policy_off", "", ('kind="%s",name="%s"'):format(kind, name))
+  return tonumber(C.peri_metric_value(metric))
+end
+
+--- Runs the loop until `what` is true.
+function Script:await(what)
+  local limit = os.time() + proc.patience * 10
+  while not what() do
+    assert.is_true(os.time() < limit, "it does not come")
+    C.script_shim_step(self.shim, 5)
+  end
+end
+
 function Script:notices()
   return self.shim.notices, ffi.string(self.shim.notice)
 end
@@ -174,7 +255,7 @@ function M.peers(addresses, self_address)
 end
 
 M.names = {}
-for _, name in ipairs({ "ENOMEM", "EINVAL", "ENOTFOUND", "ELIMIT", "ETIMEOUT", "ESCRIPT", "ECONFIG", "EIO", "ECONNECT" }) do
+for _, name in ipairs({ "ENOMEM", "EINVAL", "ENOTFOUND", "ELIMIT", "ETIMEOUT", "ESCRIPT", "ECONFIG", "EIO", "ECONNECT", "EBUSY" }) do
   M[name] = tonumber(ffi.cast("int", C["PERI_" .. name]))
 end
 

@@ -1,0 +1,59 @@
+local s = require("spec.core.script.support")
+local C, ffi = s.C, s.ffi
+
+describe("a version of a policy", function()
+  local script
+
+  after_each(function()
+    script:close()
+    s.clean()
+  end)
+
+  local function text(answer, more)
+    return ("return require('perigee.policy').fallback({ name = 'f', %s fetch = function() return %s end })"):format(more or "", answer)
+  end
+
+  it("holds its own VM, which a fresh policy leaves small", function()
+    script = s.script({ ["fallback/f.lua"] = text("'x'") })
+    assert(script:fallback("f"))
+    local shown = script:policy("fallback", "f")
+    assert.is_true(shown.bytes > 1000 and shown.bytes <= 100 * 1024, tostring(shown.bytes))
+  end)
+
+  it("is its files: the same text has the same digest", function()
+    script = s.script({ ["fallback/f.lua"] = text("'x'") })
+    assert(script:fallback("f"))
+    local digests = {}
+    for i, answer in ipairs({ "'x'", "'y'", "'x'" }) do
+      script:reload({ ["fallback/f.lua"] = text(answer) }, { force = "*" })
+      digests[i] = script:policy("fallback", "f").digest
+    end
+    assert.is_true(digests[1] == digests[3] and digests[1] ~= digests[2])
+    assert.equal(4, script:policy("fallback", "f").version)
+  end)
+
+  it("is not taken when its selftest fails, also at first", function()
+    script = s.script({ ["fallback/f.lua"] = text("'x'", "selftest = function() return false, 'one is not two' end,") })
+    local none, code, words = script:fallback("f")
+    assert.is_nil(none)
+    assert.equal(s.ESCRIPT, code)
+    assert.truthy(words:find("one is not two", 1, true), words)
+  end)
+
+  it("is freed after its last fetch, on a turn of the loop", function()
+    script = s.script({ ["fallback/f.lua"] = text("sleep(50, 'first')") })
+    local f = assert(script:fallback("f"))
+    local outcome, fetch = ffi.new("struct script_outcome"), ffi.new("struct peri_fetch *[1]")
+    assert.equal(0, C.script_shim_fetch(f, "k", "origin", "", 60000, outcome, fetch))
+    for i = 1, 5 do
+      assert.equal("", script:reload({ ["fallback/f.lua"] = text("'" .. i .. "'") }))
+    end
+    assert.equal("5", script:fetch(f).value)
+    C.script_shim_wait(script.shim, outcome, 60000)
+    assert.same({ 1, "first" }, { outcome.calls, ffi.string(outcome.value, 5) })
+    for _ = 1, 10 do
+      C.script_shim_step(script.shim, 5)
+    end
+    assert.same({ 6, 5 }, { script:policy("fallback", "f").version, script:policy("fallback", "f").previous })
+  end)
+end)
