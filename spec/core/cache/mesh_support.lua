@@ -1,6 +1,7 @@
 --- Sidecars for the specs of the cache: several nodes with workers of their own
 --- and a client, over real HTTP/2, with messages written and read here.
 local cffi = require("spec.support.ffi")
+local proc = require("spec.support.proc")
 local C, ffi = cffi.load({ "cache/mesh_shim.h", "cache/liar_shim.h", "base/status.h" })
 
 local M = {}
@@ -162,7 +163,7 @@ end
 
 --- Runs the client until `condition` holds.
 function Mesh:await(condition, what)
-  local deadline = os.time() + 20
+  local deadline = os.time() + 20 * proc.patience
   while not condition() do
     assert(os.time() < deadline, "waited too long for " .. (what or "a condition"))
     self:step(2)
