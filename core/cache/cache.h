@@ -9,6 +9,8 @@ struct peri_loop;
 struct peri_mailbox;
 struct peri_h2_client;
 struct peri_call;
+struct peri_decision;
+struct peri_decisions;
 struct peri_policy_host;
 struct peri_snapshot;
 struct peri_peers;
@@ -58,7 +60,8 @@ struct peri_cache_worker_options {
   struct peri_mailbox *mailbox;   // of that loop; referenced
   struct peri_h2_client *client;  // for peers
   struct peri_policy_host *host;
-  uint32_t message_bytes;  // largest gRPC message
+  struct peri_decisions *decisions;  // of the worker; borrowed, may be NULL
+  uint32_t message_bytes;            // largest gRPC message
 };
 
 /// Makes the worker's policies. @return 0, or what peri_policy_host says with
@@ -95,6 +98,12 @@ typedef void peri_cache_method(void *ctx, struct peri_call *call,
                                struct peri_slice message);
 peri_cache_method *peri_cache_worker_method(struct peri_cache_worker *worker,
                                             struct peri_slice path, bool mesh);
+
+/// Decides what a Get of `key` by an application would do, without doing it.
+/// @return 0 (with a reference), PERI_ENOTFOUND (no such group) or PERI_ENOMEM.
+int peri_cache_explain(struct peri_cache_worker *worker,
+                       struct peri_slice group, struct peri_slice key,
+                       struct peri_decision **ret_decision);
 
 /// Loads and peer calls under way; 0 when the worker may stop.
 size_t peri_cache_worker_busy(const struct peri_cache_worker *worker);

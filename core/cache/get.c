@@ -2,6 +2,7 @@
 #include "cache/private.h"
 #include "cache/wire.h"
 #include "h2/call.h"
+#include "loop/loop.h"
 #include "store/entry.h"
 
 static void answer_call(struct peri_call *call,
@@ -32,6 +33,11 @@ void peri_cache_get(const struct peri_cache_call *call) {
   struct peri_cache_wait *wait = NULL;
   if (!peri_cache_check(call, true, &request, &side)) {
     return;
+  }
+  if (peri_call_asks_why(call->call) ||
+      peri_loop_now_ns(call->worker->loop) >=
+          call->worker->decisions->ordinary_ns) {
+    peri_cache_explain_get(call, side, request.key);
   }
   struct peri_cache_query query = {.worker = call->worker,
                                    .side = side,

@@ -8,6 +8,7 @@
 #include "base/types.h"
 #include "cache/cache.h"
 #include "model/config.h"
+#include "model/decisions.h"
 #include "model/peers.h"
 #include "model/policy.h"
 #include "store/store.h"
@@ -124,6 +125,7 @@ struct peri_cache_worker {
   struct peri_mailbox *mailbox;
   struct peri_h2_client *client;
   struct peri_policy_host *host;
+  struct peri_decisions *decisions;  // never NULL
   uint32_t message_bytes;
   uint64_t changes;              // of the peers
   struct peri_peers *peers;      // of the cluster; NULL before any came
@@ -163,12 +165,27 @@ const struct peri_endpoint *peri_cache_owner(struct peri_cache_worker *worker,
                                              struct peri_cache_side *side,
                                              struct peri_slice key);
 
+/// What a picker said, or why it was not asked.
+struct peri_cache_pick {
+  bool asked;
+  int code;                   // as pick() says
+  struct peri_choice choice;  // `index` is the owner's in any case
+  uint64_t took_ns;           // 0: not measured
+};
+
+/// Lets the group's picker choose the owner of `key`, or the built-in ring.
+/// Only while there are others.
+void peri_cache_pick(struct peri_cache_worker *worker,
+                     struct peri_cache_side *side, struct peri_slice key,
+                     struct peri_cache_pick *ret_pick);
+
 /// One call to a method: what handlers get.
 struct peri_cache_call {
   struct peri_cache_worker *worker;
   struct peri_call *call;
   struct peri_slice message;
-  bool hop;  // forwarded by another sidecar: never to be sent on
+  bool hop;   // forwarded by another sidecar: never to be sent on
+  bool mesh;  // came in there
 };
 
 /// The methods.
@@ -212,3 +229,18 @@ bool peri_cache_drop(struct peri_cache_group *group, struct peri_slice key);
 /// Answers with a message built in `buffer`, which it takes over.
 void peri_cache_reply_buffer(struct peri_call *call,
                              struct peri_buffer *buffer);
+
+/// The worker's decisions go there, or nowhere.
+void peri_cache_explain_init(struct peri_cache_worker *worker,
+                             struct peri_decisions *decisions);
+/// Keeps what a Get decides, if it is time for one, and tells the caller, if it
+/// asks and may. Before the Get.
+void peri_cache_explain_get(const struct peri_cache_call *call,
+                            struct peri_cache_side *side,
+                            struct peri_slice key);
+/// Keeps that a picker did not say, or only its older version, if there is
+/// room.
+void peri_cache_explain_trouble(struct peri_cache_worker *worker,
+                                struct peri_cache_side *side,
+                                struct peri_slice key,
+                                const struct peri_cache_pick *pick);

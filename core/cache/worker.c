@@ -57,7 +57,8 @@ static void from_mesh(void *ctx, struct peri_call *call,
       .worker = ctx,
       .call = call,
       .message = message,
-      .hop = peri_call_header(call, "perigee-hop", &hop)};
+      .hop = peri_call_header(call, "perigee-hop", &hop),
+      .mesh = true};
   if (method->control && !asked.hop) {
     peri_call_finish(call, PERI_STATUS_UNIMPLEMENTED,
                      "this method is answered on the app listener only");
@@ -75,20 +76,36 @@ peri_cache_method *peri_cache_worker_method(struct peri_cache_worker *worker,
   return mesh ? from_mesh : from_app;
 }
 
+void peri_cache_pick(struct peri_cache_worker *worker,
+                     struct peri_cache_side *side, struct peri_slice key,
+                     struct peri_cache_pick *ret_pick) {
+  *ret_pick = (struct peri_cache_pick){.asked = side->pick_seat->picks,
+                                       .code = PERI_ESCRIPT};
+  if (ret_pick->asked) {
+    ret_pick->code = side->picker->pick(side->picker, key, &ret_pick->choice);
+  }
+  if (ret_pick->code == 0 &&
+      ret_pick->choice.index >= peri_peers_count(worker->peers)) {
+    ret_pick->code = PERI_EINVAL;
+  }
+  if (ret_pick->code < 0) {
+    ret_pick->choice.index = peri_ring_owner(worker->ring, key);
+  }
+}
+
 const struct peri_endpoint *peri_cache_owner(struct peri_cache_worker *worker,
                                              struct peri_cache_side *side,
                                              struct peri_slice key) {
-  struct peri_choice choice = {0};
+  struct peri_cache_pick pick;
   if (worker->alone) {
     return NULL;
   }
-  if (!side->pick_seat->picks ||
-      side->picker->pick(side->picker, key, &choice) < 0 ||
-      choice.index >= peri_peers_count(worker->peers)) {
-    choice.index = peri_ring_owner(worker->ring, key);
+  peri_cache_pick(worker, side, key, &pick);
+  if (pick.code < 0 || pick.choice.trouble.len > 0) {
+    peri_cache_explain_trouble(worker, side, key, &pick);
   }
   const struct peri_endpoint *owner =
-      peri_peers_at(worker->peers, choice.index);
+      peri_peers_at(worker->peers, pick.choice.index);
   return owner->self ? NULL : owner;
 }
 
@@ -152,6 +169,7 @@ int peri_cache_worker_new(const struct peri_cache_worker_options *options,
   worker->client = options->client;
   worker->host = options->host;
   worker->message_bytes = options->message_bytes;
+  peri_cache_explain_init(worker, options->decisions);
   worker->alone = true;
   peri_list_init(&worker->waits);
   peri_list_init(&worker->loads);

@@ -13,6 +13,7 @@
 #include "loop/loop.h"
 #include "loop/mailbox.h"
 #include "model/config.h"
+#include "model/decisions.h"
 
 enum { SHIM_MAX_WORKERS = 4, SHIM_MAX_CALLS = 20000 };
 
@@ -31,6 +32,7 @@ struct shim_worker {
   struct peri_mailbox *mailbox;
   struct peri_h2_client *client;
   struct peri_policy_host *host;
+  struct peri_decisions *decisions;
   struct peri_cache_worker *cache;
   struct shim_door app;
   struct shim_door mesh;  // of the node's first worker only

@@ -81,6 +81,7 @@ static void close_worker(struct shim_worker *worker) {
   close_door(&worker->app);
   close_door(&worker->mesh);
   peri_cache_worker_free(worker->cache);
+  peri_decisions_free(worker->decisions);
   peri_shim_policy_host_free(worker->host);
   peri_h2_client_free(worker->client);
   if (worker->mailbox != NULL) {
@@ -107,11 +108,13 @@ static int make_worker(struct shim_node *node, struct shim_worker *worker,
     return rc;
   }
   worker->host = peri_shim_policy_host(node->policy, worker->loop);
+  worker->decisions = peri_decisions_new();
   struct peri_cache_worker_options options = {.cache = node->cache,
                                               .loop = worker->loop,
                                               .mailbox = worker->mailbox,
                                               .client = worker->client,
                                               .host = worker->host,
+                                              .decisions = worker->decisions,
                                               .message_bytes = MESSAGE_BYTES};
   return peri_cache_worker_new(&options, &worker->cache, problem);
 }

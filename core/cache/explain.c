@@ -1,0 +1,221 @@
+#include "base/clock.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "cache/private.h"
+#include "h2/call.h"
+#include "loop/loop.h"
+#include "store/entry.h"
+
+enum {
+  // As in trailers of forwarded calls: some clients refuse more.
+  MOST_BYTES = 6144,
+  OWN_BYTES = 512
+};
+
+void peri_cache_explain_init(struct peri_cache_worker *worker,
+                             struct peri_decisions *decisions) {
+  // Only read: nothing is kept before the end of time.
+  static struct peri_decisions none = {.ordinary_ns = UINT64_MAX,
+                                       .trouble_ns = UINT64_MAX};
+  worker->decisions = decisions != NULL ? decisions : &none;
+}
+
+static void put_life(struct peri_decision *decision, const char *what,
+                     int64_t expire_ns, int64_t now_ns) {
+  struct peri_buffer text = {0};
+  if (expire_ns == 0) {
+    decision->found = peri_decision_format(decision, "%s, for ever", what);
+    return;
+  }
+  uint64_t left_ns = expire_ns > now_ns ? (uint64_t)(expire_ns - now_ns) : 0;
+  if (peri_decision_span(left_ns, &text) == 0) {
+    decision->found = peri_decision_format(decision, "%s, for another %.*s",
+                                           what, (int)text.len, text.ptr);
+  }
+  peri_buffer_done(&text);
+}
+
+/// What is here of a key.
+enum here { NOTHING = 0, VALUE = 1, ABSENCE = 2 };
+
+static enum here look(struct peri_decision *decision,
+                      struct peri_cache_side *side, struct peri_slice key) {
+  struct peri_entry *entry = NULL;
+  int64_t now_ns = peri_clock_unix_ns();
+  if (peri_store_peek(side->group->values, key, now_ns, &entry) < 0) {
+    decision->found = "not in the cache here";
+    return NOTHING;
+  }
+  bool absent = peri_entry_absent(entry);
+  put_life(decision, absent ? "known to have no value" : "in the cache here",
+           peri_entry_expire_ns(entry), now_ns);
+  peri_entry_unref(entry);
+  return absent ? ABSENCE : VALUE;
+}
+
+static void put_pick(struct peri_decision *decision,
+                     const struct peri_cache_side *side,
+                     const struct peri_cache_pick *pick) {
+  const char *name = side->config->picker.name;
+  decision->picked = true;
+  decision->took_ns = pick->took_ns;
+  decision->trouble = peri_decision_text(decision, pick->choice.trouble);
+  if (pick->code == 0) {
+    decision->policy = peri_decision_text(decision, peri_slice_of(name));
+    decision->version = pick->choice.version;
+    decision->older = pick->choice.older;
+    decision->reason = peri_decision_text(decision, pick->choice.reason);
+    return;
+  }
+  decision->trouble =
+      peri_decision_format(decision, "%s: %s", name,
+                           decision->trouble[0] != '\0' ? decision->trouble
+                           : pick->asked                ? "it failed"
+                                         : "it did not take the present peers");
+}
+
+// What a Get does with a key of ours.
+static const char *own_outcome(struct peri_decision *decision,
+                               const struct peri_cache_side *side,
+                               enum here here, const char *why) {
+  const char *fallback = side->config->fallback.name;
+  if (here == VALUE) {
+    return peri_decision_format(decision, "%sa Get answers from the cache",
+                                why);
+  }
+  if (here == ABSENCE) {
+    return peri_decision_format(
+        decision, "%sa Get answers NOT_FOUND from the cache", why);
+  }
+  if (fallback == NULL) {
+    return peri_decision_format(
+        decision, "%sa Get answers NOT_FOUND: the group has no fallback", why);
+  }
+  return peri_decision_format(decision, "%sa Get loads it by fallback %s", why,
+                              fallback);
+}
+
+static const char *other_outcome(struct peri_decision *decision,
+                                 const struct peri_cache_side *side,
+                                 const struct peri_endpoint *owner) {
+  const char *fallback = side->config->fallback.name;
+  const char *suspect =
+      owner->suspect ? ", which the registry no longer names" : "";
+  return fallback != NULL
+             ? peri_decision_format(
+                   decision,
+                   "a Get asks the owner %s%s; if that fails, fallback %s",
+                   owner->address, suspect, fallback)
+             : peri_decision_format(decision, "a Get asks the owner %s%s",
+                                    owner->address, suspect);
+}
+
+// `pick` NULL: nobody was asked, since another sidecar was before (`hop`), or
+// since there is none.
+static struct peri_decision *make(struct peri_cache_worker *worker,
+                                  struct peri_cache_side *side,
+                                  struct peri_slice key,
+                                  const struct peri_cache_pick *pick) {
+  struct peri_decision *decision = peri_decision_new(PERI_DECISION_KEY);
+  if (decision == NULL) {
+    return NULL;
+  }
+  decision->subject = peri_decision_text(decision, side->group->name);
+  decision->key = peri_decision_text(decision, key);
+  enum here here = look(decision, side, key);
+  if (pick == NULL) {
+    decision->outcome = own_outcome(
+        decision, side, here,
+        worker->alone ? "no other sidecar is known, so the key is its own: "
+                      : "another sidecar asks, so it ends here: ");
+    return decision;
+  }
+  const struct peri_endpoint *owner =
+      peri_peers_at(worker->peers, pick->choice.index);
+  put_pick(decision, side, pick);
+  decision->chosen =
+      peri_decision_text(decision, peri_slice_of(owner->address));
+  decision->outcome =
+      owner->self ? own_outcome(decision, side, here, "this sidecar owns it: ")
+                  : other_outcome(decision, side, owner);
+  return decision;
+}
+
+static struct peri_decision *decide(struct peri_cache_worker *worker,
+                                    struct peri_cache_side *side,
+                                    struct peri_slice key, bool hop) {
+  struct peri_cache_pick pick;
+  if (hop || worker->alone) {
+    return make(worker, side, key, NULL);
+  }
+  uint64_t asked_ns = peri_clock_mono_ns();
+  peri_cache_pick(worker, side, key, &pick);
+  pick.took_ns = pick.asked ? peri_clock_mono_ns() - asked_ns : 0;
+  return make(worker, side, key, &pick);
+}
+
+int peri_cache_explain(struct peri_cache_worker *worker,
+                       struct peri_slice group, struct peri_slice key,
+                       struct peri_decision **ret_decision) {
+  struct peri_cache_side *side = peri_cache_side(worker, group);
+  if (side == NULL) {
+    return PERI_ENOTFOUND;
+  }
+  struct peri_decision *decision = decide(worker, side, key, false);
+  if (decision == NULL) {
+    return PERI_ENOMEM;
+  }
+  *ret_decision = decision;
+  return 0;
+}
+
+static void tell(struct peri_call *call, const struct peri_decision *decision) {
+  struct peri_decision_lines lines;
+  size_t room = peri_call_list_bytes(call);
+  room = room < MOST_BYTES ? room : MOST_BYTES;
+  peri_decision_lines_init(&lines, decision,
+                           room > OWN_BYTES ? room - OWN_BYTES : 0);
+  for (size_t i = 0; i < lines.count; i++) {
+    // What there is no room for is left out.
+    (void)peri_call_add_trailer(call, "perigee-explain", lines.lines[i]);
+  }
+  peri_decision_lines_done(&lines);
+}
+
+void peri_cache_explain_get(const struct peri_cache_call *call,
+                            struct peri_cache_side *side,
+                            struct peri_slice key) {
+  struct peri_cache_worker *worker = call->worker;
+  uint64_t now_ns = peri_loop_now_ns(worker->loop);
+  bool kept = now_ns >= worker->decisions->ordinary_ns;
+  bool told =
+      peri_call_asks_why(call->call) &&
+      (call->mesh ? side->whole->explain_mesh : side->whole->explain_app);
+  struct peri_decision *decision =
+      kept || told ? decide(worker, side, key, call->hop) : NULL;
+  if (decision == NULL) {
+    return;
+  }
+  if (kept) {
+    peri_decisions_keep(worker->decisions, decision, false, now_ns);
+  }
+  if (told) {
+    tell(call->call, decision);
+  }
+  peri_decision_unref(decision);
+}
+
+void peri_cache_explain_trouble(struct peri_cache_worker *worker,
+                                struct peri_cache_side *side,
+                                struct peri_slice key,
+                                const struct peri_cache_pick *pick) {
+  uint64_t now_ns = peri_loop_now_ns(worker->loop);
+  if (now_ns < worker->decisions->trouble_ns) {
+    return;
+  }
+  struct peri_decision *decision = make(worker, side, key, pick);
+  if (decision != NULL) {
+    peri_decisions_keep(worker->decisions, decision, true, now_ns);
+    peri_decision_unref(decision);
+  }
+}
