@@ -10,6 +10,17 @@
 // Times the instructions of a pick.
 enum { LONGER = 10, LONGEST = 40 };
 
+enum {
+  // What one instruction costs is bounded by the largest block there is: a
+  // string to compare or to read a number from, a table to look through.
+  BIG_BYTES = 160 << 10,
+  SMALLEST_CLASS = 17,     // 2^17 bytes; four classes to each power of two
+  GRANT_NS = 10000000,     // at most, in one run
+  GROWN_BYTES = 16 << 10,  // no stack is deep before it was made so large
+  MOST_LEVELS = 2000,
+  STACK_BYTES = 160 << 10  // of C between a run and what it calls in the end
+};
+
 static void tick(lua_State *L, lua_Debug *ar);
 
 static uint64_t cpu_ns(void) {
@@ -20,7 +31,7 @@ static uint64_t cpu_ns(void) {
 }
 
 void peri_budget_arm(struct peri_vm *vm) {
-  lua_sethook(vm->L, tick, LUA_MASKCOUNT, PERI_VM_TICK);
+  lua_sethook(vm->L, tick, LUA_MASKCOUNT, (int)vm->tick);
 }
 
 // From here on every instruction raises, so that a pcall in the policy catches
@@ -29,18 +40,66 @@ static void trip(struct peri_vm *vm) {
   lua_sethook(vm->L, tick, LUA_MASKCOUNT, 1);
 }
 
+static size_t class_of(size_t bytes) {
+  size_t power = 63 - (size_t)__builtin_clzll(bytes);
+
+  return (power - SMALLEST_CLASS) * 4 + ((bytes >> (power - 2)) & 3);
+}
+
+// The interval at which an instruction at its slowest is noticed in time.
+static uint32_t interval(const struct peri_vm *vm) {
+  if (vm->big_classes == 0) {
+    return PERI_VM_TICK;
+  }
+  size_t top = 63 - (size_t)__builtin_clzll(vm->big_classes);
+  size_t most = (5 + top % 4) << (top / 4 + SMALLEST_CLASS - 2);
+  size_t ticks = (size_t)PERI_VM_TICK * BIG_BYTES / most;
+  return ticks > 0 ? (uint32_t)ticks : 1;
+}
+
+void peri_budget_block(struct peri_vm *vm, size_t old_bytes, size_t new_bytes) {
+  vm->grown = vm->grown || (old_bytes > 0 && new_bytes >= GROWN_BYTES);
+  if (old_bytes < BIG_BYTES && new_bytes < BIG_BYTES) {
+    return;
+  }
+  if (old_bytes >= BIG_BYTES && --vm->big[class_of(old_bytes)] == 0) {
+    vm->big_classes &= ~(UINT64_C(1) << class_of(old_bytes));
+  }
+  if (new_bytes >= BIG_BYTES) {
+    vm->big[class_of(new_bytes)]++;
+    vm->big_classes |= UINT64_C(1) << class_of(new_bytes);
+  }
+  uint32_t ticks = interval(vm);
+  if (vm->tick == 0 || ticks == vm->tick) {
+    return;
+  }
+  vm->tick = ticks;
+  if (vm->tripped[0] == '\0') {
+    peri_budget_arm(vm);
+  }
+}
+
+static bool in_time(struct peri_vm *vm);
+
 void peri_budget_begin(struct peri_vm *vm, struct peri_vm_budget budget) {
   vm->budget = budget;
   vm->steps_left = budget.steps;
   vm->unseen = 0;
   vm->looks = 0;
+  vm->granted_ns = 0;
+  vm->stack = (uintptr_t)__builtin_frame_address(0);
+  vm->starved[0] = '\0';
   vm->running = true;
+  if (vm->tick < PERI_VM_TICK) {
+    in_time(vm);  // Its first instructions can be slow already.
+  }
 }
 
 void peri_budget_end(struct peri_vm *vm) {
   vm->running = false;
   if (vm->tripped[0] != '\0') {
     vm->tripped[0] = '\0';
+    vm->ending[0] = '\0';
     peri_budget_arm(vm);
   }
 }
@@ -95,19 +154,32 @@ bool peri_vm_spend(struct peri_vm *vm, uint64_t steps) {
   return in_time(vm);
 }
 
-static void end_run(lua_State *L, const struct peri_vm *vm, int level) {
-  luaL_where(L, level);
-  lua_pushstring(L, vm->tripped);
-  lua_concat(L, 2);
+// The words are made once: what catches each error at each level of a deep
+// stack only makes it come again.
+static void end_run(lua_State *L, struct peri_vm *vm) {
+  if (vm->ending[0] == '\0') {
+    peri_words_where(L);
+    snprintf(vm->ending, sizeof(vm->ending), "%s%s", lua_tostring(L, -1),
+             vm->tripped);
+    lua_pop(L, 1);
+  }
+  lua_pushstring(L, vm->ending);
   lua_error(L);
 }
 
 static void tick(lua_State *L, lua_Debug *ar) {
   struct peri_vm *vm = peri_vm_of(L);
+  lua_Debug deepest;
 
   (void)ar;
-  if (!peri_vm_spend(vm, vm->tripped[0] == '\0' ? PERI_VM_TICK : 1)) {
-    end_run(L, vm, 0);
+  if (vm->tripped[0] == '\0' && vm->grown &&
+      lua_getstack(L, MOST_LEVELS, &deepest)) {
+    luaL_error(L, "functions call each other over %d levels deep",
+               (int)MOST_LEVELS);
+  }
+  vm->unseen += PERI_VM_TICK - vm->tick;
+  if (!peri_vm_spend(vm, vm->tripped[0] == '\0' ? vm->tick : 1)) {
+    end_run(L, vm);
   }
 }
 
@@ -115,13 +187,25 @@ void peri_vm_charge(struct lua_State *L, uint64_t steps) {
   struct peri_vm *vm = peri_vm_of(L);
 
   if (!peri_vm_spend(vm, steps)) {
-    end_run(L, vm, 1);
+    end_run(L, vm);
+  }
+  // The engine bounds its own stack, but not that of C, which grows when Lua
+  // and C call each other.
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  if (vm->running && vm->stack - here > STACK_BYTES && here < vm->stack) {
+    luaL_error(L, "functions of Lua and C call each other too deep");
   }
 }
 
-void peri_vm_grant(struct peri_vm *vm, uint64_t time_ns) {
+bool peri_vm_grant(struct peri_vm *vm, uint64_t time_ns) {
+  uint64_t most_ns = GRANT_NS * UINT64_C(1) * PERI_SLOWDOWN;
+  bool within = time_ns <= most_ns - vm->granted_ns;
+
+  time_ns = within ? time_ns : most_ns - vm->granted_ns;
+  vm->granted_ns += time_ns;
   vm->budget.time_ns += time_ns;
   vm->deadline_ns += time_ns;
+  return within;
 }
 
 struct peri_vm_budget peri_vm_budget(const struct peri_vm *vm,
@@ -147,4 +231,23 @@ struct peri_vm_budget peri_vm_budget(const struct peri_vm *vm,
       break;
   }
   return (struct peri_vm_budget){steps, time_ns * PERI_SLOWDOWN};
+}
+
+void peri_vm_check_open(struct lua_State *L, enum peri_vm_open what) {
+  const struct peri_vm *vm = peri_vm_of(L);
+  bool requests = what == PERI_OPEN_REQUESTS;
+  uint32_t most = requests ? vm->limits.requests : vm->limits.timers;
+
+  if (vm->open[what] >= most) {
+    luaL_error(L, "the policy has %d %s; it may have %d", (int)vm->open[what],
+               requests ? "HTTP requests open" : "timers running", (int)most);
+  }
+}
+
+void peri_vm_opened(struct peri_vm *vm, enum peri_vm_open what) {
+  vm->open[what]++;
+}
+
+void peri_vm_closed(struct peri_vm *vm, enum peri_vm_open what) {
+  vm->open[what]--;
 }

@@ -18,13 +18,30 @@ static bool is_bytecode(struct peri_slice text) {
   return text.len > 0 && text.ptr[0] == bytecode_mark;
 }
 
+// Gives the compiler its text piece by piece, so that it ends with its budget:
+// some texts take it long.
+static const char *read_piece(lua_State *L, void *ctx, size_t *ret_len) {
+  enum { PIECE_BYTES = 512 };
+  struct peri_slice *text = ctx;
+  const char *piece = text->ptr;
+
+  *ret_len = text->len < PIECE_BYTES ? text->len : PIECE_BYTES;
+  if (*ret_len == 0) {
+    return NULL;
+  }
+  peri_vm_charge(L, *ret_len);
+  text->ptr += *ret_len;
+  text->len -= *ret_len;
+  return piece;
+}
+
 int peri_chunk_text(struct lua_State *L, struct peri_slice text,
                     const char *name) {
   if (is_bytecode(text)) {
     lua_pushfstring(L, "%s: bytecode is not loaded, only Lua text", name + 1);
     return LUA_ERRSYNTAX;
   }
-  return luaL_loadbufferx(L, text.ptr, text.len, name, "t");
+  return lua_loadx(L, read_piece, &text, name, "t");
 }
 
 static const char *words_of(const struct peri_source *source) {
@@ -248,7 +265,6 @@ static int load(lua_State *L) {
   }
   text.ptr = luaL_checklstring(L, 1, &text.len);
   const char *name = luaL_optstring(L, 2, "=(load)");
-  peri_vm_charge(L, 1 + text.len / 4);
   int status = peri_chunk_text(L, text, name);
   if (status == LUA_ERRMEM) {
     return lua_error(L);

@@ -8,7 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/slice.h"
-#include "script/vm.h"
+#include "script/state.h"
 
 // The text grows in a buffer that a userdata owns, so that whatever raises on
 // the way leaks nothing.
@@ -148,8 +148,7 @@ static int push_keys(struct writer *writer, int index) {
     lua_pushvalue(L, -1);
     lua_rawseti(L, keys, ++count);
   }
-  lua_getglobal(L, "table");
-  lua_getfield(L, -1, "sort");
+  peri_sandbox_push_sort(L);
   lua_pushvalue(L, keys);
   lua_call(L, 1, 0);
   lua_settop(L, keys);

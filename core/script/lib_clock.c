@@ -12,6 +12,7 @@
 struct sleep {
   struct peri_wait wait;
   struct peri_timer *timer;
+  struct peri_vm *vm;
 };
 
 static int clock_now(lua_State *L) {
@@ -30,7 +31,10 @@ static void end_sleep(struct sleep *op) {
 }
 
 static void cancel(struct peri_wait *wait) {
-  end_sleep(PERI_CONTAINER_OF(wait, struct sleep, wait));
+  struct sleep *op = PERI_CONTAINER_OF(wait, struct sleep, wait);
+
+  peri_vm_closed(op->vm, PERI_OPEN_TIMERS);
+  end_sleep(op);
 }
 
 static int push_nothing(lua_State *L, void *ctx) {
@@ -42,19 +46,23 @@ static int push_nothing(lua_State *L, void *ctx) {
 static void fire(void *ctx) {
   struct sleep *op = ctx;
 
+  // First, since the policy and its VM may be gone when it has run on.
+  peri_vm_closed(op->vm, PERI_OPEN_TIMERS);
   peri_wait_done(&op->wait, push_nothing, NULL);
   end_sleep(op);
 }
 
 static int clock_sleep(lua_State *L) {
   uint64_t ns = (uint64_t)peri_lib_duration_ns(L, 1);
+  struct peri_vm *vm = peri_vm_of(L);
 
   peri_wait_check(L, "perigee.clock.sleep");
+  peri_vm_check_open(L, PERI_OPEN_TIMERS);
   struct sleep *op = calloc(1, sizeof(*op));
   if (!op) {
     return peri_lib_fail(L, PERI_ENOMEM, NULL);
   }
-  int rc = peri_timer_new(peri_vm_loop(peri_vm_of(L)), fire, op, &op->timer);
+  int rc = peri_timer_new(peri_vm_loop(vm), fire, op, &op->timer);
   if (rc < 0) {
     free(op);
     return peri_lib_fail(L, rc, NULL);
@@ -62,7 +70,9 @@ static int clock_sleep(lua_State *L) {
   // Rounded up, and one more, since the loop counts whole milliseconds: a sleep
   // is never shorter than it was asked to be.
   peri_timer_start(op->timer, (ns + 999999) / 1000000 + (ns > 0), 0);
+  op->vm = vm;
   op->wait.cancel = cancel;
+  peri_vm_opened(vm, PERI_OPEN_TIMERS);
   return peri_wait_yield(L, &op->wait);
 }
 

@@ -11,8 +11,6 @@
 #include "script/wait.h"
 
 enum {
-  OPEN_CALLS =
-      2048,  // as many as fetches; beyond curl's connections they queue
   HEADERS = 64,
   DEFAULT_TIMEOUT_MS = 10000,
   DEFAULT_CONNECT_MS = 2000,
@@ -22,17 +20,17 @@ enum {
   MOST_REDIRECTS = 20
 };
 
-// A call that a fetch waits for. `open` counts the policy's.
+// A call that a fetch waits for. Beyond curl's connections they queue.
 struct waiting {
   struct peri_wait wait;
   struct peri_http_call *call;
-  unsigned *open;
+  struct peri_vm *vm;
 };
 
 static void cancel(struct peri_wait *wait) {
   struct waiting *op = PERI_CONTAINER_OF(wait, struct waiting, wait);
 
-  --*op->open;
+  peri_vm_closed(op->vm, PERI_OPEN_REQUESTS);
   peri_http_cancel(op->call);
   free(op);
 }
@@ -114,7 +112,7 @@ static void done(void *ctx, const struct peri_http_response *response) {
   struct waiting *op = ctx;
 
   // First, since the policy and its VM may be gone when it has run on.
-  --*op->open;
+  peri_vm_closed(op->vm, PERI_OPEN_REQUESTS);
   peri_wait_done(&op->wait, push_response, (void *)response);
   free(op);
 }
@@ -298,15 +296,12 @@ static int shared_client(struct peri_vm *vm, struct peri_http **ret_http) {
 
 static int start(lua_State *L, struct peri_http_request *request,
                  const char *const *header) {
-  unsigned *open = lua_touserdata(L, lua_upvalueindex(1));
+  struct peri_vm *vm = peri_vm_of(L);
   struct peri_http *http = NULL;
   struct waiting *op = NULL;
 
-  if (*open >= OPEN_CALLS) {
-    return peri_lib_fail(L, PERI_ELIMIT,
-                         "the policy has too many open requests");
-  }
-  int rc = shared_client(peri_vm_of(L), &http);
+  peri_vm_check_open(L, PERI_OPEN_REQUESTS);
+  int rc = shared_client(vm, &http);
   if (rc < 0) {
     return peri_lib_fail(L, rc, NULL);
   }
@@ -320,9 +315,9 @@ static int start(lua_State *L, struct peri_http_request *request,
     free(op);
     return peri_lib_fail(L, rc, NULL);
   }
-  op->open = open;
+  op->vm = vm;
   op->wait.cancel = cancel;
-  ++*open;
+  peri_vm_opened(vm, PERI_OPEN_REQUESTS);
   return peri_wait_yield(L, &op->wait);
 }
 
@@ -390,8 +385,6 @@ int peri_lib_http(struct lua_State *L) {
                                        {NULL, NULL}};
 
   lua_newtable(L);
-  unsigned *open = lua_newuserdata(L, sizeof(*open));
-  *open = 0;
-  luaL_setfuncs(L, functions, 1);
+  luaL_setfuncs(L, functions, 0);
   return 1;
 }

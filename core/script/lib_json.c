@@ -6,7 +6,9 @@
 #include "script/json_text.h"
 #include "script/lib.h"
 
-enum { DEPTH = 64, NS_A_BYTE = 30 };
+// A text is read in one go: this much takes as long as a worker may stand
+// still.
+enum { DEPTH = 64, NS_A_BYTE = 30, MOST_BYTES = 320 << 10 };
 
 static const char document_type[] = "perigee.json.document";
 static const char array_type[] = "perigee.json.array";
@@ -91,7 +93,9 @@ static int json_decode(lua_State *L) {
   lua_settop(L, 1);
   // Its length bounds the work; the time for it is not the policy's.
   peri_vm_charge(L, 1 + text.len / 16);
-  peri_vm_grant(vm, text.len * NS_A_BYTE);
+  if (text.len > MOST_BYTES || !peri_vm_grant(vm, text.len * NS_A_BYTE)) {
+    return peri_lib_fail(L, PERI_ELIMIT, "over 320 KiB of JSON at a time");
+  }
   // The box owns the document, so that an error while it is turned into tables
   // frees it.
   struct peri_json **box = lua_newuserdata(L, sizeof(*box));

@@ -8,7 +8,7 @@
 #include "base/slice.h"
 #include "script/lib.h"
 
-enum { MOST_SERIES = 64, NAME_BYTES = 64 };
+enum { MOST_SERIES = 64, NAME_BYTES = 64, HELP_BYTES = 200 };
 
 // One series of this VM. `metric` is NULL where nothing collects metrics. A
 // gauge adds what it changed by, so that the workers' VMs share one series
@@ -85,9 +85,11 @@ static const char *check_name(lua_State *L, size_t *ret_len) {
 static struct peri_metric *find(lua_State *L, const char *full, bool counts) {
   const struct peri_vm *vm = peri_vm_of(L);
   struct peri_metrics *metrics = peri_vm_metrics(vm);
-  const char *help = luaL_optstring(L, 2, "Kept by a policy.");
+  size_t help_len = 0;
+  const char *help = luaL_optlstring(L, 2, "Kept by a policy.", &help_len);
   char labels[256] = "";
 
+  luaL_argcheck(L, help_len <= HELP_BYTES, 2, "help has at most 200 bytes");
   if (!metrics) {
     return NULL;
   }

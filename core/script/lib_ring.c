@@ -13,6 +13,9 @@ struct ring {
   const struct peri_ring *ring;
 };
 
+// Building a ring cannot be interrupted.
+enum { MOST_POINTS = 1 << 16 };
+
 static const char ring_type[] = "perigee.ring";
 
 static int ring_owner(lua_State *L) {
@@ -45,6 +48,12 @@ static int make(lua_State *L, enum peri_ring_kind kind, uint32_t replicas) {
   struct peri_peers *peers = peri_lib_peers(L, 1);
   const struct peri_ring *built = NULL;
   uint64_t started = peri_clock_mono_ns();
+  uint64_t points = (uint64_t)replicas * peri_peers_count(peers);
+
+  if (points > MOST_POINTS) {
+    return peri_lib_fail(L, PERI_EINVAL, "too many points for a ring");
+  }
+  peri_vm_charge(L, 1 + points / 16);
 
   int rc = peri_peers_ring(peers, kind, replicas, &built);
   // Building it is this worker's turn of a job done once for all of them.

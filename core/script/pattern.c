@@ -28,18 +28,24 @@ static bool stopped(const struct peri_pattern *m) {
   return m->error || m->exhausted;
 }
 
-static bool step(struct peri_pattern *m) {
-  if (++m->steps < STEPS_A_REPORT) {
+static bool steps(struct peri_pattern *m, size_t count) {
+  m->steps += (uint32_t)count;
+  if (m->steps < STEPS_A_REPORT) {
     return true;
   }
+  uint32_t reported = m->steps;
   m->steps = 0;
-  bool spent = m->vm != NULL ? !peri_vm_spend(m->vm, STEPS_A_REPORT)
-                             : ++m->reports == REPORTS_WITHOUT_VM;
-  if (spent) {
+  m->reports += reported / STEPS_A_REPORT;
+  if (m->vm != NULL ? !peri_vm_spend(m->vm, reported)
+                    : m->reports >= REPORTS_WITHOUT_VM) {
     m->exhausted = true;
     return false;
   }
   return true;
+}
+
+static bool step(struct peri_pattern *m) {
+  return steps(m, 1);
 }
 
 static bool in_class(unsigned char c, unsigned char class) {
@@ -87,7 +93,7 @@ static bool in_class(unsigned char c, unsigned char class) {
 
 // The end of the item that begins at `p`: a character, an escape or a set.
 static const char *item_end(struct peri_pattern *m, const char *p) {
-  const char *end = pattern_end(m);
+  const char *start = p, *end = pattern_end(m);
 
   if (*p == '%') {
     return p + 1 < end ? p + 2 : fail(m, "malformed pattern (ends with '%')");
@@ -105,7 +111,7 @@ static const char *item_end(struct peri_pattern *m, const char *p) {
     }
     p += *p == '%' ? 2 : 1;
   } while (p >= end || *p != ']');
-  return p + 1;
+  return steps(m, (size_t)(p - start) / 16) ? p + 1 : NULL;
 }
 
 // Whether `c` is in the set between `p` (at its "[") and `last` (at its "]").
@@ -140,7 +146,8 @@ static bool in_set(unsigned char c, const char *p, const char *last) {
 
 static bool single(struct peri_pattern *m, const char *s, const char *p,
                    const char *end) {
-  if (!step(m) || !s || s >= subject_end(m)) {
+  // A set is looked through from its start, for each character again.
+  if (!steps(m, 1 + (size_t)(end - p) / 16) || !s || s >= subject_end(m)) {
     return false;
   }
   unsigned char c = (unsigned char)*s;
@@ -269,6 +276,9 @@ static const char *frontier(struct peri_pattern *m, const char *s,
   }
   const char *end = item_end(m, p);
   if (!end) {
+    return NULL;
+  }
+  if (!steps(m, (size_t)(end - p) / 8)) {
     return NULL;
   }
   unsigned char before = s == m->subject.ptr ? 0 : (unsigned char)s[-1];

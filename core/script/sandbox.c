@@ -20,6 +20,8 @@ static const char *const string_names[] = {
     "lower", "match", "rep",  "reverse", "sub",    "upper", NULL};
 static const char *const os_names[] = {"time", "clock", "date", NULL};
 
+static const char sort_field[] = "perigee.sort";
+
 static bool listed(const char *const *names, const char *name) {
   for (; *names; names++) {
     if (strcmp(*names, name) == 0) {
@@ -60,37 +62,119 @@ static uint64_t text_steps(lua_State *L) {
   return steps;
 }
 
-// Calls the builtin in the first upvalue after counting its strings' bytes.
-static int count_text(lua_State *L) {
-  peri_vm_charge(L, 1 + text_steps(L));
+// Calls the builtin in the first upvalue with the arguments there are.
+static int pass_on(lua_State *L) {
   int top = lua_gettop(L);
+
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
   lua_call(L, top, LUA_MULTRET);
   return lua_gettop(L);
 }
 
-// As count_text(), for builtins that move or visit a table's elements.
+// Calls the builtin in the first upvalue after counting its strings' bytes.
+static int count_text(lua_State *L) {
+  peri_vm_charge(L, 1 + text_steps(L));
+  return pass_on(L);
+}
+
+// table.insert and table.remove, which move elements but at the end.
 static int count_table(lua_State *L) {
-  if (lua_type(L, 1) == LUA_TTABLE) {
-    bool appends = lua_gettop(L) == 2 && !lua_toboolean(L, lua_upvalueindex(2));
-    peri_vm_charge(L, 1 + (appends ? 0 : lua_objlen(L, 1) / 4));
-  }
-  return count_text(L);
+  bool at_end =
+      lua_gettop(L) == (lua_toboolean(L, lua_upvalueindex(2)) ? 1 : 2);
+  bool moves = lua_type(L, 1) == LUA_TTABLE && !at_end;
+
+  peri_vm_charge(L, 1 + (moves ? lua_objlen(L, 1) / 4 : 0));
+  return pass_on(L);
 }
 
-static int concat(lua_State *L) {
+// unpack(table, first, last)
+static int count_unpack(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  lua_Integer first = luaL_optinteger(L, 3, 1);
-  lua_Integer last = luaL_optinteger(L, 4, (lua_Integer)lua_objlen(L, 1));
-  uint64_t count = last >= first ? (uint64_t)(last - first) + 1 : 0;
-  size_t separator = lua_type(L, 2) == LUA_TSTRING ? lua_objlen(L, 2) : 0;
+  lua_Number first = luaL_optnumber(L, 2, 1);
+  lua_Number last = luaL_optnumber(L, 3, (lua_Number)lua_objlen(L, 1));
+  lua_Number count = last - first + 1;
 
-  peri_vm_charge(L, count + count * (separator / 16));
+  // More than that is refused by the builtin.
+  peri_vm_charge(L, 1 + (count > 0 && count < 1e6 ? (uint64_t)count / 4 : 0));
+  return pass_on(L);
+}
+
+// Reads the directive behind a "%" and returns what it can cost: a number can
+// take 400 digits.
+static uint64_t directive_steps(struct peri_slice *rest) {
+  enum { STEPS = 20, LONG_STEPS = 1200 };
+  bool precise = false;
+
+  for (; rest->len > 0; rest->ptr++, rest->len--) {
+    char c = *rest->ptr;
+    precise = precise || c == '.';
+    if (!strchr("-+ #.0123456789", c)) {
+      precise = precise || c == 'f' || c == 'F';
+      rest->ptr++;
+      rest->len--;
+      break;
+    }
+  }
+  return precise ? LONG_STEPS : STEPS;
+}
+
+static int count_format(lua_State *L) {
+  struct peri_slice rest;
+  uint64_t steps = 0;
+
+  rest.ptr = luaL_checklstring(L, 1, &rest.len);
+  while (rest.len > 0) {
+    bool directive = *rest.ptr == '%';
+    rest.ptr++;
+    rest.len--;
+    if (directive) {
+      steps += directive_steps(&rest);
+    }
+  }
+  peri_vm_charge(L, steps);
   return count_text(L);
 }
 
-// Without a function of its own a sort would run outside the hook's sight.
+// Each of its directives can cost as much as a microsecond.
+static int count_date(lua_State *L) {
+  enum { FORMAT_BYTES = 256 };
+
+  luaL_argcheck(
+      L, lua_type(L, 1) != LUA_TSTRING || lua_objlen(L, 1) <= FORMAT_BYTES, 1,
+      "a format has at most 256 bytes");
+  return count_text(L);
+}
+
+// The builtin's work is in the values, of which one can be in many places.
+static int concat(lua_State *L) {
+  struct peri_slice separator;
+  luaL_Buffer text;
+
+  luaL_checktype(L, 1, LUA_TTABLE);
+  separator.ptr = luaL_optlstring(L, 2, "", &separator.len);
+  int first = luaL_optint(L, 3, 1);
+  int last = luaL_optint(L, 4, (int)lua_objlen(L, 1));
+  luaL_buffinit(L, &text);
+  for (lua_Integer i = first; i <= last; i++) {
+    lua_rawgeti(L, 1, (int)i);
+    if (!lua_isstring(L, -1)) {
+      return luaL_error(L,
+                        "invalid value (%s) at index %d in table for 'concat'",
+                        luaL_typename(L, -1), (int)i);
+    }
+    size_t len = lua_type(L, -1) == LUA_TSTRING ? lua_objlen(L, -1) : 0;
+    peri_vm_charge(L, 1 + (len + separator.len) / 16);
+    luaL_addvalue(&text);
+    if (i < last) {
+      luaL_addlstring(&text, separator.ptr, separator.len);
+    }
+  }
+  luaL_pushresult(&text);
+  return 1;
+}
+
+// Without a function in Lua a sort would run outside the hook's sight.
 static int sort(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   peri_vm_charge(L, 1 + lua_objlen(L, 1));
@@ -98,11 +182,16 @@ static int sort(lua_State *L) {
   if (lua_isnil(L, 2)) {
     lua_pushvalue(L, lua_upvalueindex(2));
     lua_replace(L, 2);
+  } else if (lua_iscfunction(L, 2)) {
+    lua_pushvalue(L, lua_upvalueindex(3));
+    lua_insert(L, 2);
+    lua_call(L, 1, 1);
   }
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_call(L, 2, 0);
-  return 0;
+  return pass_on(L);
+}
+
+void peri_sandbox_push_sort(struct lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, sort_field);
 }
 
 static int print(lua_State *L) {
@@ -151,28 +240,36 @@ static void push_lua(lua_State *L, const char *source, const char *name) {
 
 static void open_table(lua_State *L) {
   static const char less[] = "return function(a, b) return a < b end";
+  static const char call[] =
+      "return function(order) return function(a, b) return (order(a, b)) end "
+      "end";
 
   lua_getglobal(L, "table");
   strip(L, table_names);
   wrap(L, "insert", count_table, false);
   wrap(L, "remove", count_table, true);
-  wrap(L, "concat", concat, false);
+  lua_pushcfunction(L, concat);
+  lua_setfield(L, -2, "concat");
   lua_getfield(L, -1, "sort");
   push_lua(L, less, "=less");
-  lua_pushcclosure(L, sort, 2);
+  push_lua(L, call, "=order");
+  lua_pushcclosure(L, sort, 3);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, sort_field);
   lua_setfield(L, -2, "sort");
   lua_pop(L, 1);
 }
 
 static void open_string(lua_State *L) {
-  static const char *const counted[] = {"format", "lower", "reverse",
-                                        "sub",    "upper", NULL};
+  static const char *const counted[] = {"byte", "char",  "lower", "reverse",
+                                        "sub",  "upper", NULL};
 
   lua_getglobal(L, "string");
   strip(L, string_names);
   for (size_t i = 0; counted[i]; i++) {
     wrap(L, counted[i], count_text, false);
   }
+  wrap(L, "format", count_format, false);
   peri_strings_open(L);
   lua_pop(L, 1);
 
@@ -188,7 +285,7 @@ static void open_os(lua_State *L) {
   open_library(L, "os", luaopen_os);
   lua_getglobal(L, "os");
   strip(L, os_names);
-  wrap(L, "date", count_text, false);
+  wrap(L, "date", count_date, false);
 }
 
 // The builtin calls its handler where the error happened; for one raised by the
@@ -212,10 +309,12 @@ void peri_sandbox_open(struct lua_State *L, bool with_require) {
   open_table(L);
 
   open_string(L);
+  peri_coroutines_open(L);
 
   lua_pushvalue(L, LUA_GLOBALSINDEX);
   strip(L, base_names);
   wrap(L, "tonumber", count_text, false);
+  wrap(L, "unpack", count_unpack, false);
   push_lua(L, safe_xpcall, "=xpcall");
   lua_setfield(L, -2, "xpcall");
   lua_pushcfunction(L, print);

@@ -20,6 +20,7 @@ struct peri_vm {
   struct lua_State *L;
   size_t bytes, cap_bytes;
   size_t collect_bytes;  // over this, a full collection before the next run
+  int cycles;            // of the collector that it still takes
 
   // The run under way.
   int (*body)(struct lua_State *L, void *ctx);
@@ -31,8 +32,19 @@ struct peri_vm {
   uint64_t deadline_ns;  // of the monotonic clock
   uint64_t cpu_ns;       // this thread's processor time at the first look
   bool running;
-  bool loading;      // the file is loading or new() runs: require may read
-  char tripped[96];  // why the run is being ended, or ""
+  bool loading;       // the file is loading or new() runs: require may read
+  char tripped[96];   // why the run is being ended, or ""
+  char ending[256];   // the words for that, with the place, or ""
+  bool grown;         // some stack may be deep
+  char starved[512];  // where memory was refused last, with a traceback, or ""
+  uintptr_t stack;    // of C, where the run began
+  uint64_t granted_ns;   // of the time that libraries took, in this run
+  uint32_t tick;         // instructions between two hooks; 0: it is being freed
+  uint64_t big_classes;  // of sizes of big blocks that there are
+  uint16_t big[64];      // such blocks of each class
+
+  uint32_t open[PERI_OPENS];
+  uint32_t coroutines;  // made, but for those known to have ended
 
   struct lua_State *fetching;  // the coroutine that may wait, or NULL
   struct peri_waiter *waiter;  // its fetch
@@ -79,6 +91,17 @@ void peri_budget_end(struct peri_vm *vm);
 /// Arms the count hook on a new state.
 void peri_budget_arm(struct peri_vm *vm);
 
+/// Notes that a block of memory came, grew or went: the hook comes more often
+/// while there are big ones.
+void peri_budget_block(struct peri_vm *vm, size_t old_bytes, size_t new_bytes);
+
+/// The words of failures (words.c). The message handler of runs:
+int peri_words_handler(struct lua_State *L);
+/// Pushes "file:line: " of the innermost function in Lua, or "".
+void peri_words_where(struct lua_State *L);
+/// Notes where memory is refused. Called by the allocator: touches no stack.
+void peri_words_starved(struct peri_vm *vm);
+
 /// Makes the words of an error at the top of `L` the VM's failure.
 void peri_vm_keep_failure(struct peri_vm *vm, struct lua_State *L, int status);
 
@@ -87,6 +110,11 @@ void peri_sandbox_open(struct lua_State *L, bool with_require);
 /// Replaces string functions that could run long by counting ones
 /// (strings.c); the string library's table is at the top. Raises.
 void peri_strings_open(struct lua_State *L);
+/// Pushes table.sort as it was opened, whatever the policy did to its table.
+void peri_sandbox_push_sort(struct lua_State *L);
+/// Replaces coroutine.create and wrap by ones that are limited (coroutines.c).
+/// Raises.
+void peri_coroutines_open(struct lua_State *L);
 /// Opens load, loadstring and, when asked, require (chunk.c); the globals are
 /// at the top. Raises.
 void peri_chunk_open(struct lua_State *L, bool with_require);

@@ -16,6 +16,7 @@ static struct peri_pattern prepare(lua_State *L, struct peri_slice subject,
                                    struct peri_slice pattern, bool *ret_fixed) {
   struct peri_pattern m = {.subject = subject, .pattern = pattern};
 
+  peri_vm_charge(L, 1 + pattern.len / 16);
   m.vm = peri_vm_of(L);
   *ret_fixed = pattern.len > 0 && pattern.ptr[0] == '^';
   if (*ret_fixed) {
@@ -38,13 +39,18 @@ static const char *match_at(lua_State *L, struct peri_pattern *m,
   return end;
 }
 
+static void push_text(lua_State *L, const char *text, size_t len) {
+  peri_vm_charge(L, len / 16);  // Also for one that there is already.
+  lua_pushlstring(L, text, len);
+}
+
 static void push_capture(lua_State *L, const struct peri_pattern *m, int i,
                          const char *start, const char *end) {
   if (i >= m->count) {
     if (i > 0) {
       luaL_error(L, "invalid capture index");
     }
-    lua_pushlstring(L, start, (size_t)(end - start));
+    push_text(L, start, (size_t)(end - start));
     return;
   }
   const struct peri_capture *capture = &m->captures[i];
@@ -55,7 +61,7 @@ static void push_capture(lua_State *L, const struct peri_pattern *m, int i,
     lua_pushinteger(L, capture->at - m->subject.ptr + 1);
     return;
   }
-  lua_pushlstring(L, capture->at, (size_t)capture->len);
+  push_text(L, capture->at, (size_t)capture->len);
 }
 
 static int push_captures(lua_State *L, const struct peri_pattern *m,
@@ -82,7 +88,8 @@ static size_t start_of(lua_State *L, int index, size_t len) {
   return (size_t)init - 1 > len ? len : (size_t)init - 1;
 }
 
-static bool is_plain(struct peri_slice pattern) {
+static bool is_plain(lua_State *L, struct peri_slice pattern) {
+  peri_vm_charge(L, 1 + pattern.len / 4);
   for (size_t i = 0; i < pattern.len; i++) {
     if (pattern.ptr[i] != '\0' && strchr("^$*+?.([%-", pattern.ptr[i])) {
       return false;
@@ -91,13 +98,31 @@ static bool is_plain(struct peri_slice pattern) {
   return true;
 }
 
+// In pieces, so that a search ends with its budget.
+static const char *find_bytes(lua_State *L, struct peri_slice subject,
+                              struct peri_slice wanted) {
+  enum { PIECE_BYTES = 1 << 15 };
+  size_t piece = wanted.len > PIECE_BYTES ? wanted.len : PIECE_BYTES;
+
+  while (subject.len >= wanted.len) {
+    size_t window =
+        subject.len - wanted.len > piece ? piece + wanted.len : subject.len;
+    peri_vm_charge(L, 1 + window / 16);
+    const char *found = memmem(subject.ptr, window, wanted.ptr, wanted.len);
+    if (found || window == subject.len) {
+      return found;
+    }
+    subject.ptr += window - wanted.len + 1;
+    subject.len -= window - wanted.len + 1;
+  }
+  return NULL;
+}
+
 static int find_plain(lua_State *L, struct peri_slice subject,
                       struct peri_slice wanted, size_t start) {
-  peri_vm_charge(L, 1 + (subject.len - start) / 16);
-  const char *from = subject.ptr + start;
-  const char *found = wanted.len == 0 ? from
-                                      : memmem(from, subject.len - start,
-                                               wanted.ptr, wanted.len);
+  struct peri_slice rest = {subject.ptr + start, subject.len - start};
+  const char *found = wanted.len == 0 ? rest.ptr : find_bytes(L, rest, wanted);
+
   if (!found) {
     lua_pushnil(L);
     return 1;
@@ -113,7 +138,7 @@ static int search(lua_State *L, bool find) {
   size_t start = start_of(L, 3, subject.len);
   bool fixed = false;
 
-  if (find && (lua_toboolean(L, 4) || is_plain(pattern))) {
+  if (find && (lua_toboolean(L, 4) || is_plain(L, pattern))) {
     return find_plain(L, subject, pattern, start);
   }
   struct peri_pattern m = prepare(L, subject, pattern, &fixed);
@@ -213,6 +238,7 @@ static void add_value(lua_State *L, luaL_Buffer *out,
     add_template(L, out, m, start, end);
     return;
   }
+  peri_vm_charge(L, 1);
   if (type == LUA_TFUNCTION) {
     lua_pushvalue(L, 3);
     int count = push_captures(L, m, start, end);
@@ -223,7 +249,7 @@ static void add_value(lua_State *L, luaL_Buffer *out,
   }
   if (!lua_toboolean(L, -1)) {
     lua_pop(L, 1);
-    lua_pushlstring(L, start, (size_t)(end - start));
+    push_text(L, start, (size_t)(end - start));
   } else if (!lua_isstring(L, -1)) {
     luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
   }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "script/sources.h"
 #include "script/state.h"
 
@@ -15,7 +16,9 @@ enum {
   BIG_BYTES = 1024,  // allocations that grow by more count as steps
   BYTES_A_STEP = 64,
   GC_PAUSE = 130,  // percent: the cap leaves little room for garbage
-  GC_STEPMUL = 400
+  GC_STEPMUL = 400,
+  COLLECT_NS = 3000000,  // at most, before a run and after one
+  STEPS_A_LOOK = 16
 };
 
 static void *allocate(void *ud, void *ptr, size_t old_bytes, size_t new_bytes) {
@@ -24,10 +27,13 @@ static void *allocate(void *ud, void *ptr, size_t old_bytes, size_t new_bytes) {
   if (new_bytes == 0) {
     free(ptr);
     vm->bytes -= old_bytes;
+    peri_budget_block(vm, old_bytes, 0);
     return NULL;
   }
-  if (new_bytes > old_bytes &&
-      vm->bytes - old_bytes + new_bytes > vm->cap_bytes) {
+  // What waits to be collected must not be in the way of the next call.
+  size_t cap_bytes = vm->cap_bytes + (vm->cycles > 0 ? vm->cap_bytes / 8 : 0);
+  if (new_bytes > old_bytes && vm->bytes - old_bytes + new_bytes > cap_bytes) {
+    peri_words_starved(vm);
     return NULL;
   }
   void *fresh = realloc(ptr, new_bytes);
@@ -36,26 +42,12 @@ static void *allocate(void *ud, void *ptr, size_t old_bytes, size_t new_bytes) {
     return new_bytes <= old_bytes ? ptr : NULL;
   }
   vm->bytes = vm->bytes - old_bytes + new_bytes;
+  peri_budget_block(vm, old_bytes, new_bytes);
   if (new_bytes > old_bytes + BIG_BYTES) {
     // One concatenation is one instruction however much it copies.
     peri_vm_spend(vm, (new_bytes - old_bytes) / BYTES_A_STEP);
   }
   return fresh;
-}
-
-static int handler(lua_State *L) {
-  const char *text = lua_tostring(L, 1);
-
-  if (!text) {
-    if (luaL_callmeta(L, 1, "__tostring") && lua_isstring(L, -1)) {
-      text = lua_tostring(L, -1);
-    } else {
-      text =
-          lua_pushfstring(L, "an error value of type %s", luaL_typename(L, 1));
-    }
-  }
-  luaL_traceback(L, L, text, 1);
-  return 1;
 }
 
 static int run_body(lua_State *L) {
@@ -68,7 +60,7 @@ static int run_body(lua_State *L) {
 static int set_up(lua_State *L) {
   const struct peri_vm_options *options = lua_touserdata(L, 1);
 
-  lua_pushcfunction(L, handler);
+  lua_pushcfunction(L, peri_words_handler);
   lua_rawseti(L, LUA_REGISTRYINDEX, PERI_SLOT_HANDLER);
   lua_pushcfunction(L, run_body);
   lua_rawseti(L, LUA_REGISTRYINDEX, PERI_SLOT_RUN);
@@ -152,6 +144,8 @@ int peri_vm_new(const struct peri_vm_options *options,
   }
   lua_rawgeti(vm->L, LUA_REGISTRYINDEX, PERI_SLOT_HANDLER);
   lua_rawgeti(vm->L, LUA_REGISTRYINDEX, PERI_SLOT_RUN);
+  vm->tick = PERI_VM_TICK;
+  peri_budget_block(vm, 0, 0);
   peri_budget_arm(vm);
   *ret_vm = vm;
   return 0;
@@ -167,6 +161,7 @@ void peri_vm_free(struct peri_vm *vm) {
   if (!vm) {
     return;
   }
+  vm->tick = 0;
   lua_close(vm->L);
   release(vm);
 }
@@ -178,9 +173,18 @@ struct peri_vm *peri_vm_of(struct lua_State *L) {
   return ud;
 }
 
+// A part of a collection, since all of it can take as long as a worker must not
+// stand still.
 static int collect(lua_State *L, void *ctx) {
-  (void)ctx;
-  lua_gc(L, LUA_GCCOLLECT, 0);
+  struct peri_vm *vm = ctx;
+  uint64_t end_ns =
+      peri_clock_mono_ns() + COLLECT_NS * UINT64_C(1) * PERI_SLOWDOWN;
+
+  while (vm->cycles > 0 && peri_clock_mono_ns() < end_ns) {
+    for (int i = 0; i < STEPS_A_LOOK && vm->cycles > 0; i++) {
+      vm->cycles -= lua_gc(L, LUA_GCSTEP, 0) == 1;
+    }
+  }
   return 0;
 }
 
@@ -193,7 +197,10 @@ static int protect(struct peri_vm *vm,
 }
 
 static void make_room(struct peri_vm *vm) {
-  if (protect(vm, collect, NULL) != 0) {
+  if (vm->cycles == 0) {
+    vm->cycles = 2;  // One that is under way leaves what it has marked.
+  }
+  if (protect(vm, collect, vm) != 0) {
     lua_settop(vm->L, PERI_SLOT_RUN);
   }
   size_t left = vm->cap_bytes > vm->bytes ? vm->cap_bytes - vm->bytes : 0;
@@ -205,7 +212,7 @@ int peri_vm_run(struct peri_vm *vm, int (*body)(struct lua_State *L, void *ctx),
   if (vm->running) {
     return peri_vm_fail(vm, PERI_ESCRIPT, "the policy is running already");
   }
-  if (vm->bytes > vm->collect_bytes) {
+  if (vm->bytes > vm->collect_bytes || vm->cycles > 0) {
     make_room(vm);
   }
   peri_budget_begin(vm, budget);
@@ -232,8 +239,9 @@ void peri_vm_keep_failure(struct peri_vm *vm, struct lua_State *L, int status) {
     // What failed may be anchored still: the next run collects before it
     // begins.
     vm->collect_bytes = 0;
-    peri_vm_fail(vm, PERI_ENOMEM, "the memory cap of %zu KiB is used up",
-                 vm->cap_bytes / 1024);
+    int place = (int)strcspn(vm->starved, "\n");
+    peri_vm_fail(vm, PERI_ENOMEM, "%.*sthe memory cap of %zu KiB is used up%s",
+                 place, vm->starved, vm->cap_bytes / 1024, vm->starved + place);
   } else {
     peri_vm_fail(vm, PERI_ESCRIPT, "%s", text);
   }

@@ -55,6 +55,19 @@ enum peri_vm_entry {
 struct peri_vm_budget peri_vm_budget(const struct peri_vm *vm,
                                      enum peri_vm_entry entry);
 
+/// What a policy may have so many of at a time, as the configuration says.
+enum peri_vm_open {
+  PERI_OPEN_REQUESTS = 0,
+  PERI_OPEN_TIMERS = 1,
+  PERI_OPENS = 2
+};
+
+/// Raises when the policy has as many as it may. Call it before one is made.
+void peri_vm_check_open(struct lua_State *L, enum peri_vm_open what);
+/// Counts one that was made, and one that ended.
+void peri_vm_opened(struct peri_vm *vm, enum peri_vm_open what);
+void peri_vm_closed(struct peri_vm *vm, enum peri_vm_open what);
+
 /// A state with the sandbox opened and nothing loaded.
 /// @return 0 or PERI_ENOMEM. Free with peri_vm_free().
 int peri_vm_new(const struct peri_vm_options *options, struct peri_vm **ret_vm);
@@ -87,9 +100,10 @@ void peri_vm_charge(struct lua_State *L, uint64_t steps);
 /// As peri_vm_charge(), but returns false where that would raise, for callers
 /// that hold memory; they release it and call peri_vm_charge(L, 0).
 bool peri_vm_spend(struct peri_vm *vm, uint64_t steps);
-/// Takes `time_ns` that a library has spent in C, and counted in steps, out of
-/// the entry's time budget.
-void peri_vm_grant(struct peri_vm *vm, uint64_t time_ns);
+/// Takes `time_ns` that a library spends in C, and counts in steps, out of the
+/// entry's time budget: 10 ms at most in one entry. @return whether it was
+/// within that.
+bool peri_vm_grant(struct peri_vm *vm, uint64_t time_ns);
 
 /// Runs `body(L, ctx)` protected and within a budget, on an empty part of the
 /// stack of peri_vm_lua(vm): whatever touches the state from outside goes

@@ -40,6 +40,26 @@ describe("perigee.clock", function()
     script:close()
   end)
 
+  it("runs no more timers than the configuration allows", function()
+    local script = s.script({ ["fallback/sleeper.lua"] = sleeper }, '{"policies":{"limits":{"timers":2}}}')
+    local fallback = assert(script:fallback("sleeper"))
+    local outcomes, fetches = {}, {}
+    for i = 1, 2 do
+      outcomes[i] = s.ffi.new("struct script_outcome")
+      fetches[i] = s.ffi.new("struct peri_fetch *[1]")
+      assert.equal(0, s.C.script_shim_fetch(fallback, "1h", "origin", "", 3600000, outcomes[i], fetches[i]))
+    end
+    local got = script:fetch(fallback, "1ms")
+    assert.equal(s.ESCRIPT, got.code)
+    assert.matches("the policy has 2 timers running; it may have 2", got.text)
+    s.C.script_shim_cancel(fallback, fetches[1][0])
+    for _ = 1, 3 do
+      assert.equal(0, script:fetch(fallback, "1ms").code)
+    end
+    s.C.script_shim_cancel(fallback, fetches[2][0])
+    script:close()
+  end)
+
   it("does not sleep where nothing may wait", function()
     local code, text = s.eval(s.vm(), "require('perigee.clock').sleep(1)")
     assert.equal(s.ESCRIPT, code)

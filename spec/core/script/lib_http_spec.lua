@@ -22,9 +22,9 @@ local caller = [[
 describe("perigee.http", function()
   local script, fallback, origin
 
-  local function start(answer)
+  local function start(answer, config)
     origin = origins.new(answer)
-    script = s.script({ ["fallback/caller.lua"] = caller })
+    script = s.script({ ["fallback/caller.lua"] = caller }, config)
     fallback = assert(script:fallback("caller", ('{"url":"%s"}'):format(origin.url)))
   end
 
@@ -130,7 +130,7 @@ describe("perigee.http", function()
     origins.await(script.shim.loop, s.C.peri_loop_step, function()
       return over[1].calls > 0 and #origin.requests == 256
     end)
-    assert.equal(s.ELIMIT, over[1].code)
+    assert.equal(s.ESCRIPT, over[1].code)
     assert.equal(256, origin.connections)
     for i = 1, 2048 do
       assert.equal(0, outcomes[i].calls)
@@ -140,6 +140,30 @@ describe("perigee.http", function()
       return origins.response(200, "again")
     end
     assert.equal("200 again", run("return http.get(url)").value)
+  end)
+
+  it("opens no more requests than the configuration allows", function()
+    start(function() end, '{"policies":{"limits":{"requests":3}}}')
+    local outcomes, fetches = begin(fallback, 3)
+    local before = script:errors("fallback", "caller")
+    local got = script:fetch(fallback, "return http.get(url)")
+    assert.equal(s.ESCRIPT, got.code)
+    assert.matches("the policy has 3 HTTP requests open; it may have 3", got.text)
+    assert.equal(before + 1, script:errors("fallback", "caller"))
+    for i = 1, 3 do
+      assert.equal(0, outcomes[i].calls)
+    end
+    origins.await(script.shim.loop, s.C.peri_loop_step, function()
+      return #origin.requests == 3
+    end)
+    s.C.script_shim_cancel(fallback, fetches[2][0])
+    origin.answer = function()
+      return origins.response(200, "room again")
+    end
+    assert.equal("200 room again", run("return http.get(url)").value)
+    assert.equal("200 room again", run("return http.get(url)").value)
+    s.C.script_shim_cancel(fallback, fetches[1][0])
+    s.C.script_shim_cancel(fallback, fetches[3][0])
   end)
 
   it("escapes what a URL cannot hold", function()

@@ -24,7 +24,7 @@ describe("a VM", function()
     local vm = s.vm()
     assert.truthy(select(2, s.eval(vm, "error({})")):find("an error value of type table", 1, true))
     assert.truthy(
-      select(2, s.eval(vm, "error(setmetatable({}, { __tostring = function() return 'odd' end }))")):find("^odd")
+      select(2, s.eval(vm, "error(setmetatable({}, { __tostring = function() return 'odd' end }))")):find("^eval:1: odd\n")
     )
     assert.truthy(select(2, s.eval(vm, "error()")):find("an error value of type nil", 1, true))
   end)
