@@ -1,6 +1,7 @@
---- Prints what a pick of each balancer takes through C → Lua → C, limits armed.
+--- Prints what a pick of each balancer and picker takes through C → Lua → C, limits armed.
 local s = require("spec.core.script.support")
 local balancers = require("spec.core.script.balancer_support")
+local peers = require("spec.core.script.peers_support")
 
 local ROUNDS, RUNS = 1e5, 7
 
@@ -32,6 +33,26 @@ local function measure(name, count, options, weighted)
   print(("%-16s %4d  %6.0f  %s"):format(name, count, best, weighted or ""))
 end
 
+--- The same for a picker among `count` peers.
+local function measure_picker(name, count)
+  local script = s.script({}, ('{"policies":{"path":["%s/plugins"]}}'):format(os.getenv("PERI_ROOT")))
+  local picker = assert(script:picker(name, "{}"))
+  local addresses = {}
+  for i, endpoint in ipairs(endpoints(count)) do
+    addresses[i] = endpoint[1]
+  end
+  assert(s.C.script_shim_update(picker, peers(addresses)) == 0)
+  assert(script:pick(picker, "user-4711") == 0, select(2, script:notices()))
+  local best = math.huge
+  for _ = 1, RUNS do
+    local took = s.C.script_shim_pick_ns(picker, "user-4711", ROUNDS)
+    best = took > 0 and math.min(best, took) or best
+  end
+  assert(best < math.huge, select(2, script:notices()))
+  script:close()
+  print(("%-16s %4d  %6.0f  picker"):format(name, count, best))
+end
+
 print("balancer            n    ns/pick")
 for _, case in ipairs({
   { "round_robin", 4 },
@@ -52,5 +73,8 @@ for _, case in ipairs({
     file:close()
     measure(case[1], case[2], case[3], case[4])
   end
+end
+for _, name in ipairs({ "maglev", "ring_crc32", "rendezvous" }) do
+  measure_picker(name, 100)
 end
 s.clean()

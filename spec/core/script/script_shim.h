@@ -100,7 +100,7 @@ int script_shim_fallback(struct script_shim *shim, const char *name,
 int script_shim_update(struct peri_picker *picker, struct peri_peers *peers);
 int script_shim_pick(struct peri_picker *picker, const char *key,
                      size_t *ret_index);
-/// Nanoseconds a pick takes, over `rounds`.
+/// Nanoseconds of processor time that a pick takes, over `rounds`.
 double script_shim_pick_ns(struct peri_picker *picker, const char *key,
                            int rounds);
 void script_shim_cancel(struct peri_fallback *fallback,
