@@ -1,3 +1,5 @@
+local f = require("spec.support.frames")
+local h2raw = require("spec.support.h2raw")
 local mesh = require("spec.support.mesh")
 local proc = require("spec.support.proc")
 local sidecar = require("spec.support.sidecar")
@@ -54,6 +56,45 @@ describe("an endpoint", function()
     assert.same({ "socket", 20, 1400000 }, { seen.name, seen.replies, seen.bytes })
     outer:stop()
     inner:stop()
+  end)
+
+  it("that leaves keeps the streams it has, gets no new one, and is hung up on after the last", function()
+    local old, new = mesh.app("old"), mesh.app("new")
+    local function config(app)
+      return ('return { listen = { app = "127.0.0.1:0", admin = "127.0.0.1:0" }, workers = 1, %s }'):format(
+        mesh.static({ ["meshtest.Echo"] = { app.address } }, true)
+      )
+    end
+    local car = sidecar.start(config(old))
+    local held = h2raw.dial(car.app)
+    held:headers(1, {
+      { ":method", "POST" }, { ":scheme", "http" }, { ":path", "/meshtest.Echo/Both" }, { ":authority", "x" },
+      { "content-type", "application/grpc" }, { "te", "trailers" },
+    })
+    held:data(1, f.message(""))
+    held:await("the first reply", function()
+      return #held:body(1) > 0
+    end)
+    proc.write(car.file, config(new))
+    car.process:kill("sighup")
+    proc.await("a call at the new one", 20000, function()
+      return mesh.ok(car.app).name == "new"
+    end)
+    assert.same({ ["new:OK"] = 20 }, mesh.ok(car.app, { times = 20 }).names)
+    local had = #held:body(1)
+    held:data(1, f.message(""), true)
+    held:await("the end", function()
+      local _, over = held:body(1)
+      return over
+    end)
+    assert.equal(2 * had, #held:body(1))
+    local trailers = held:blocks(1)[2]
+    assert.same({ "grpc-status", "0" }, trailers[1])
+    held:close()
+    proc.await("the end of the old connection", 20000, function()
+      return car:metric("perigee_h2_connections", 'listener="client"') == 1
+    end)
+    car:stop()
   end)
 
   -- A sanitizer's runtime must be the first library that is loaded.

@@ -110,3 +110,44 @@ describe("a call through sidecars", function()
     end
   end)
 end)
+
+describe("the balancer of a stream", function()
+  local folder
+
+  setup(function()
+    mesh.setup()
+    folder = proc.folder()
+    assert(require("lfs").mkdir(folder .. "/balancer"))
+    proc.write(folder .. "/balancer/counting.lua", [[
+      local metrics = require("perigee.metrics")
+      local policy = require("perigee.policy")
+      local picks, dones = metrics.counter("picks"), metrics.counter("dones")
+      return policy.balancer({
+        name = "counting",
+        pick = function(_, _, endpoints)
+          picks:add()
+          return endpoints[1]
+        end,
+        done = function()
+          dones:add()
+        end,
+      })
+    ]])
+  end)
+  teardown(function()
+    proc.remove(folder)
+    mesh.teardown()
+  end)
+
+  it("is asked once and told once, however many messages there are", function()
+    local app = mesh.app("one")
+    local car = mesh.car(
+      mesh.static({ ["meshtest.Echo"] = { app.address } }, true)
+        .. ('balancer = { "counting" }, policies = { path = { %q } },'):format(folder)
+    )
+    assert.equal(500, mesh.ok(car.app, { method = "Both", asks = 500 }).replies)
+    assert.equal(1, car:metric("perigee_policy_picks_total"))
+    assert.equal(1, car:metric("perigee_policy_dones_total"))
+    car:stop()
+  end)
+end)
