@@ -14,6 +14,7 @@ local metrics = require("perigee.metrics")
 local policy = require("perigee.policy")
 
 local OVERHEAD = 128 -- bytes of the VM for each value, beside itself and its key
+local CARRIED = 768 * 1024 -- bytes that a reload hands on; it could hand on 1 MiB
 
 local function forget(self, key)
   local before = self.young[key]
@@ -84,19 +85,20 @@ return policy.fallback({
     }
   end,
   fetch = fetch,
-  -- What a reload hands on, oldest first.
+  -- What a new version begins with: as many as a reload carries over, young ones first.
   export = function(self)
-    local values = {}
-    for _, part in ipairs({ self.old, self.young }) do
+    local values, room = {}, CARRIED
+    for _, part in ipairs({ self.young, self.old }) do
       for key, kept in pairs(part) do
-        values[#values + 1] = { key = key, value = kept.value, at = kept.at }
+        room = room - kept.cost
+        values[#values + 1] = room > 0 and { key = key, value = kept.value, at = kept.at } or nil
       end
     end
     return values
   end,
   import = function(self, values)
-    for _, kept in ipairs(values) do
-      keep(self, kept.key, kept.value, kept.at)
+    for i = #values, 1, -1 do
+      keep(self, values[i].key, values[i].value, values[i].at)
     end
   end,
   selftest = function(try)

@@ -114,6 +114,30 @@ describe("the fallback stale_on_failure", function()
     assert.equal(0, script:errors("fallback", "stale_on_failure"))
   end)
 
+  it("hands what it keeps on to its next version", function()
+    local function reload()
+      status = 500
+      assert.equal("", script:reload({}, { force = "fallback/stale_on_failure" }))
+    end
+    local fallback = stale('"bytes":"2MiB"')
+    body = "\0\255binary "
+    ask(fallback)
+    reload()
+    assert.equal("\0\255binary /k", ask(fallback).value)
+    status, body = 200, ("x"):rep(20000)
+    for i = 1, 45 do
+      ask(fallback, "big-" .. i)
+    end
+    reload()
+    local kept = 0
+    for i = 1, 45 do
+      kept = kept + (ask(fallback, "big-" .. i).code == 0 and 1 or 0)
+    end
+    assert.is_true(kept >= 37 and kept <= 39, kept)
+    assert.equal(3, script:policy("fallback", "stale_on_failure").version)
+    assert.equal(0, script:errors("fallback", "stale_on_failure"))
+  end)
+
   it("says what is wrong with its options", function()
     for options, words in pairs({
       ["{}"] = "fallback",
