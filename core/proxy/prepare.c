@@ -78,6 +78,34 @@ int peri_proxy_prepare(struct peri_proxy *proxy, struct peri_config *config,
   return 0;
 }
 
+// Those that have not begun take the new table.
+static void move_fresh(struct peri_proxy *proxy) {
+  struct peri_proxy_table *table = proxy->table;
+  for (struct peri_list *at = proxy->fresh.next; at != &proxy->fresh;
+       at = at->next) {
+    struct peri_proxy_call *call =
+        PERI_CONTAINER_OF(at, struct peri_proxy_call, wait);
+    peri_proxy_table_unref(call->table);
+    call->table = table;
+    table->references++;
+  }
+}
+
+// Whether a call still looks for the service of its route, which is in the
+// table that it began with.
+static bool is_searched(const struct peri_proxy *proxy,
+                        const struct peri_proxy_table *table) {
+  for (const struct peri_list *at = proxy->waiting.next; at != &proxy->waiting;
+       at = at->next) {
+    const struct peri_proxy_call *call =
+        PERI_CONTAINER_OF(at, struct peri_proxy_call, wait);
+    if (call->table == table && call->route != NULL) {
+      return true;
+    }
+  }
+  return false;
+}
+
 void peri_proxy_commit(struct peri_proxy *proxy) {
   struct peri_proxy_table *before = proxy->table;
   struct peri_proxy_table *next = proxy->next;
@@ -93,6 +121,11 @@ void peri_proxy_commit(struct peri_proxy *proxy) {
   proxy->next = NULL;
   proxy->options.config = next->config;
   peri_proxy_table_leave(before);
+  move_fresh(proxy);
+  // A stream may keep it for hours, but not the balancers of other calls.
+  if (!is_searched(proxy, before)) {
+    peri_proxy_table_clear(before);
+  }
   peri_proxy_table_unref(before);
 }
 

@@ -294,6 +294,9 @@ int peri_proxy_table_new(struct peri_proxy *proxy, struct peri_config *config,
 /// Takes the table's marks off all services: it is no longer in use, nor will
 /// be.
 void peri_proxy_table_leave(struct peri_proxy_table *table);
+/// Lets go of its services, when no call may look for one in it any more; its
+/// configuration stays.
+void peri_proxy_table_clear(struct peri_proxy_table *table);
 void peri_proxy_table_unref(struct peri_proxy_table *table);
 
 // prepare.c

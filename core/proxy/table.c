@@ -263,10 +263,7 @@ static void drop(struct peri_proxy_service *service) {
   }
 }
 
-void peri_proxy_table_unref(struct peri_proxy_table *table) {
-  if (--table->references > 0) {
-    return;
-  }
+void peri_proxy_table_clear(struct peri_proxy_table *table) {
   const struct peri_config *config = table->config;
   for (size_t i = 0; table->routes != NULL && i < config->route_count; i++) {
     size_t count = config->routes[i].target_count;
@@ -276,13 +273,23 @@ void peri_proxy_table_unref(struct peri_proxy_table *table) {
     free(table->routes[i]);
   }
   free(table->routes);
-  while (table->provided_count > 0) {
+  table->routes = NULL;
+  while (table->provided != NULL && table->provided_count > 0) {
     drop(table->provided[--table->provided_count]);
   }
   free(table->provided);
+  table->provided = NULL;
   if (table->spare != NULL) {
     table->spare->free(table->spare);
+    table->spare = NULL;
   }
+}
+
+void peri_proxy_table_unref(struct peri_proxy_table *table) {
+  if (--table->references > 0) {
+    return;
+  }
+  peri_proxy_table_clear(table);
   peri_config_unref(table->config);
   free(table);
 }
