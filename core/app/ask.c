@@ -19,9 +19,17 @@
 
 enum { LOG_EVERY_MS = 10000 };
 
+/// Who answers questions of one kind.
+struct server {
+  void (*serve)(void *ctx, struct peri_question *question,
+                struct peri_slice request);
+  void *ctx;
+};
+
 struct peri_ask {
   struct peri_mailbox *control;
   struct peri_registry *registry;  // control thread only, as what follows
+  struct server servers[PERI_ASK_KINDS];
   bool closed;
   struct peri_list waits;
   struct peri_log_gate gate;
@@ -30,7 +38,7 @@ struct peri_ask {
 /// A question on its way to the control thread, then the answer on its way
 /// back. Only one thread has it at a time, but for `call`, which is the
 /// worker's throughout.
-struct question {
+struct peri_question {
   struct peri_message message;
   struct peri_ask *ask;
   struct peri_mailbox *worker;
@@ -45,7 +53,7 @@ struct question {
 /// when the question was answered without it.
 struct wait {
   struct peri_list node;
-  struct question *question;
+  struct peri_question *question;
 };
 
 int peri_ask_status(int error) {
@@ -62,7 +70,7 @@ int peri_ask_status(int error) {
   }
 }
 
-static void discard(struct question *question) {
+static void discard(struct peri_question *question) {
   peri_mailbox_unref(question->worker);
   peri_buffer_done(&question->bytes);
   free(question);
@@ -70,8 +78,8 @@ static void discard(struct question *question) {
 
 /// Worker: the answer has come.
 static void run_answer(struct peri_message *message) {
-  struct question *question =
-      PERI_CONTAINER_OF(message, struct question, message);
+  struct peri_question *question =
+      PERI_CONTAINER_OF(message, struct peri_question, message);
   struct peri_h2_piece piece = {.bytes = peri_buffer_slice(&question->bytes)};
   if (question->call != NULL && question->status == PERI_STATUS_OK) {
     peri_call_reply(question->call, &piece, 1);
@@ -83,14 +91,14 @@ static void run_answer(struct peri_message *message) {
 
 /// Control thread: sends the question back. A worker whose mailbox is closed
 /// has no calls any more.
-static void answer(struct question *question) {
+static void answer(struct peri_question *question) {
   question->message.run = run_answer;
   if (peri_mailbox_post(question->worker, &question->message) < 0) {
     discard(question);
   }
 }
 
-static void answer_error(struct question *question, int error,
+static void answer_error(struct peri_question *question, int error,
                          const char *words) {
   bool told = words != NULL && *words != '\0';
   question->status = peri_ask_status(error);
@@ -102,13 +110,14 @@ static void answer_error(struct question *question, int error,
   answer(question);
 }
 
-static void answer_wrong(struct question *question, const char *message_name) {
+static void answer_wrong(struct peri_question *question,
+                         const char *message_name) {
   peri_problem_set(&question->problem, PERI_EINVAL, "the message is no %s",
                    message_name);
   answer_error(question, PERI_EINVAL, question->problem.text);
 }
 
-static void answer_empty(struct question *question) {
+static void answer_empty(struct peri_question *question) {
   peri_buffer_drop(&question->bytes, question->bytes.len);
   question->status = PERI_STATUS_OK;
   answer(question);
@@ -132,7 +141,7 @@ static const char *words_of_want(int error) {
 }
 
 /// Whoever asks for one service makes the registry look for it.
-static int report(struct question *question, struct peri_slice name,
+static int report(struct peri_question *question, struct peri_slice name,
                   struct peri_buffer *bytes) {
   struct peri_registry *registry = question->ask->registry;
   struct peri_registry_status *status = NULL;
@@ -149,7 +158,7 @@ static int report(struct question *question, struct peri_slice name,
   return rc;
 }
 
-static void ask_services(struct question *question) {
+static void ask_services(struct peri_question *question) {
   struct peri_buffer bytes = {0};
   Perigee__V1__ServicesRequest *request = perigee__v1__services_request__unpack(
       NULL, question->bytes.len, (const uint8_t *)question->bytes.ptr);
@@ -164,15 +173,12 @@ static void ask_services(struct question *question) {
     answer_error(question, rc, question->problem.text);
     return;
   }
-  peri_buffer_done(&question->bytes);
-  question->bytes = bytes;
-  question->status = PERI_STATUS_OK;
-  answer(question);
+  peri_question_answer(question, &bytes);
 }
 
 static void on_done(void *ctx, int error, const char *words) {
   struct wait *wait = ctx;
-  struct question *question = wait->question;
+  struct peri_question *question = wait->question;
   peri_list_remove(&wait->node);
   free(wait);
   if (question != NULL && error < 0) {
@@ -182,7 +188,7 @@ static void on_done(void *ctx, int error, const char *words) {
   }
 }
 
-static struct wait *await(struct question *question) {
+static struct wait *await(struct peri_question *question) {
   struct wait *wait = calloc(1, sizeof(*wait));
   if (wait == NULL) {
     answer_error(question, PERI_ENOMEM, NULL);
@@ -194,13 +200,14 @@ static struct wait *await(struct question *question) {
 }
 
 /// The registry did not take it: its callback does not come.
-static void refuse(struct question *question, struct wait *wait, int error) {
+static void refuse(struct peri_question *question, struct wait *wait,
+                   int error) {
   peri_list_remove(&wait->node);
   free(wait);
   answer_error(question, error, question->problem.text);
 }
 
-static void ask_register(struct question *question) {
+static void ask_register(struct peri_question *question) {
   Perigee__V1__RegisterRequest *request = perigee__v1__register_request__unpack(
       NULL, question->bytes.len, (const uint8_t *)question->bytes.ptr);
   if (request == NULL) {
@@ -226,7 +233,7 @@ static void ask_register(struct question *question) {
   perigee__v1__register_request__free_unpacked(request, NULL);
 }
 
-static void ask_deregister(struct question *question) {
+static void ask_deregister(struct peri_question *question) {
   Perigee__V1__DeregisterRequest *request =
       perigee__v1__deregister_request__unpack(
           NULL, question->bytes.len, (const uint8_t *)question->bytes.ptr);
@@ -246,11 +253,37 @@ static void ask_deregister(struct question *question) {
   perigee__v1__deregister_request__free_unpacked(request, NULL);
 }
 
+void peri_ask_serve(struct peri_ask *ask, enum peri_ask_kind kind,
+                    void (*serve)(void *ctx, struct peri_question *question,
+                                  struct peri_slice request),
+                    void *ctx) {
+  ask->servers[kind] = (struct server){serve, ctx};
+}
+
+void peri_question_answer(struct peri_question *question,
+                          struct peri_buffer *bytes) {
+  peri_buffer_done(&question->bytes);
+  question->bytes = *bytes;
+  *bytes = (struct peri_buffer){0};
+  question->status = PERI_STATUS_OK;
+  answer(question);
+}
+
+void peri_question_refuse(struct peri_question *question, int error,
+                          const char *words) {
+  answer_error(question, error, words);
+}
+
 /// Control thread.
 static void run_question(struct peri_message *message) {
-  struct question *question =
-      PERI_CONTAINER_OF(message, struct question, message);
+  struct peri_question *question =
+      PERI_CONTAINER_OF(message, struct peri_question, message);
   struct peri_ask *ask = question->ask;
+  const struct server *server = &ask->servers[question->kind];
+  if (server->serve != NULL) {
+    server->serve(server->ctx, question, peri_buffer_slice(&question->bytes));
+    return;
+  }
   if (ask->registry == NULL) {
     answer_error(
         question, PERI_ECLOSED,
@@ -265,14 +298,16 @@ static void run_question(struct peri_message *message) {
       ask_register(question);
       break;
     case PERI_ASK_DEREGISTER:
-    default:
       ask_deregister(question);
+      break;
+    default:
+      answer_error(question, PERI_EUNSUPPORTED, NULL);
       break;
   }
 }
 
 static void on_cancel(void *ctx, int code) {
-  struct question *question = ctx;
+  struct peri_question *question = ctx;
   (void)code;
   question->call = NULL;
 }
@@ -280,7 +315,7 @@ static void on_cancel(void *ctx, int code) {
 void peri_ask_call(struct peri_ask *ask, enum peri_ask_kind kind,
                    struct peri_mailbox *worker, struct peri_call *call,
                    struct peri_slice message) {
-  struct question *question = calloc(1, sizeof(*question));
+  struct peri_question *question = calloc(1, sizeof(*question));
   if (question == NULL) {
     peri_call_finish(call, PERI_STATUS_RESOURCE_EXHAUSTED, "out of memory");
     return;
@@ -363,7 +398,7 @@ void peri_ask_close(struct peri_ask *ask) {
   for (struct peri_list *node = ask->waits.next; node != &ask->waits;
        node = node->next) {
     struct wait *wait = PERI_CONTAINER_OF(node, struct wait, node);
-    struct question *question = wait->question;
+    struct peri_question *question = wait->question;
     wait->question = NULL;
     if (question != NULL) {
       answer_error(question, PERI_ECLOSED, "this sidecar is stopping");

@@ -230,3 +230,18 @@ void peri_control_deregister(void *ctx, struct peri_call *call,
                              struct peri_slice message) {
   ask(ctx, PERI_ASK_DEREGISTER, call, message);
 }
+
+void peri_control_policies(void *ctx, struct peri_call *call,
+                           struct peri_slice message) {
+  ask(ctx, PERI_ASK_POLICIES, call, message);
+}
+
+void peri_control_reload_policies(void *ctx, struct peri_call *call,
+                                  struct peri_slice message) {
+  ask(ctx, PERI_ASK_RELOAD, call, message);
+}
+
+void peri_control_rollback_policy(void *ctx, struct peri_call *call,
+                                  struct peri_slice message) {
+  ask(ctx, PERI_ASK_ROLLBACK, call, message);
+}

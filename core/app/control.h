@@ -14,7 +14,7 @@ struct peri_control {
   struct peri_snapshot *snapshot;  // the worker's; NULL before the first
   struct peri_metrics *metrics;
   const char *cluster;
-  struct peri_ask *ask;          // the registry's ear
+  struct peri_ask *ask;          // the control thread's ear
   struct peri_mailbox *mailbox;  // the worker's
 };
 
@@ -23,10 +23,16 @@ void peri_control_peers(void *ctx, struct peri_call *call,
                         struct peri_slice message);
 void peri_control_stats(void *ctx, struct peri_call *call,
                         struct peri_slice message);
-/// These are answered once the registry has.
+/// These are answered once the control thread has.
 void peri_control_services(void *ctx, struct peri_call *call,
                            struct peri_slice message);
 void peri_control_register(void *ctx, struct peri_call *call,
                            struct peri_slice message);
 void peri_control_deregister(void *ctx, struct peri_call *call,
                              struct peri_slice message);
+void peri_control_policies(void *ctx, struct peri_call *call,
+                           struct peri_slice message);
+void peri_control_reload_policies(void *ctx, struct peri_call *call,
+                                  struct peri_slice message);
+void peri_control_rollback_policy(void *ctx, struct peri_call *call,
+                                  struct peri_slice message);

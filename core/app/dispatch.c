@@ -26,10 +26,26 @@ static const struct row table[] = {
     {"/perigee.v1.Mesh/Services", PERI_DISPATCH_SERVICES, true},
     {"/perigee.v1.Mesh/Register", PERI_DISPATCH_REGISTER, true},
     {"/perigee.v1.Mesh/Deregister", PERI_DISPATCH_DEREGISTER, true},
+    {"/perigee.v1.Mesh/Policies", PERI_DISPATCH_POLICIES, true},
+    {"/perigee.v1.Mesh/ReloadPolicies", PERI_DISPATCH_RELOAD_POLICIES, true},
+    {"/perigee.v1.Mesh/RollbackPolicy", PERI_DISPATCH_ROLLBACK_POLICY, true},
     {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
      PERI_DISPATCH_REFLECTION, true},
     {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
      PERI_DISPATCH_REFLECTION, true},
+};
+
+/// Who answers the operator.
+static void (*const controls[])(void *ctx, struct peri_call *call,
+                                struct peri_slice message) = {
+    [PERI_DISPATCH_PEERS] = peri_control_peers,
+    [PERI_DISPATCH_STATS] = peri_control_stats,
+    [PERI_DISPATCH_SERVICES] = peri_control_services,
+    [PERI_DISPATCH_REGISTER] = peri_control_register,
+    [PERI_DISPATCH_DEREGISTER] = peri_control_deregister,
+    [PERI_DISPATCH_POLICIES] = peri_control_policies,
+    [PERI_DISPATCH_RELOAD_POLICIES] = peri_control_reload_policies,
+    [PERI_DISPATCH_ROLLBACK_POLICY] = peri_control_rollback_policy,
 };
 
 enum peri_dispatch_target peri_dispatch_choose(struct peri_slice path,
@@ -88,7 +104,8 @@ void peri_dispatch_request(struct peri_dispatch *dispatch,
     to_proxy(dispatch, stream, mesh);
     return;
   }
-  switch (peri_dispatch_choose(path, mesh)) {
+  enum peri_dispatch_target target = peri_dispatch_choose(path, mesh);
+  switch (target) {
     case PERI_DISPATCH_CACHE:
       to_cache(dispatch, stream, path, mesh);
       break;
@@ -98,22 +115,6 @@ void peri_dispatch_request(struct peri_dispatch *dispatch,
     case PERI_DISPATCH_HEALTH_WATCH:
       peri_call_accept(stream, bytes, peri_health_watch, dispatch->health);
       break;
-    case PERI_DISPATCH_PEERS:
-      peri_call_accept(stream, bytes, peri_control_peers, dispatch->control);
-      break;
-    case PERI_DISPATCH_STATS:
-      peri_call_accept(stream, bytes, peri_control_stats, dispatch->control);
-      break;
-    case PERI_DISPATCH_SERVICES:
-      peri_call_accept(stream, bytes, peri_control_services, dispatch->control);
-      break;
-    case PERI_DISPATCH_REGISTER:
-      peri_call_accept(stream, bytes, peri_control_register, dispatch->control);
-      break;
-    case PERI_DISPATCH_DEREGISTER:
-      peri_call_accept(stream, bytes, peri_control_deregister,
-                       dispatch->control);
-      break;
     case PERI_DISPATCH_REFLECTION:
       peri_reflection_accept(dispatch->reflection, stream);
       break;
@@ -121,8 +122,10 @@ void peri_dispatch_request(struct peri_dispatch *dispatch,
       refuse(stream, path, "this is answered on the app listener only");
       break;
     case PERI_DISPATCH_PROXY:
-    default:
       to_proxy(dispatch, stream, mesh);
+      break;
+    default:
+      peri_call_accept(stream, bytes, controls[target], dispatch->control);
       break;
   }
 }

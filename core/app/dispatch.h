@@ -21,7 +21,10 @@ enum peri_dispatch_target {
   PERI_DISPATCH_SERVICES = 7,
   PERI_DISPATCH_REGISTER = 8,
   PERI_DISPATCH_DEREGISTER = 9,
-  PERI_DISPATCH_REFLECTION = 10
+  PERI_DISPATCH_REFLECTION = 10,
+  PERI_DISPATCH_POLICIES = 11,
+  PERI_DISPATCH_RELOAD_POLICIES = 12,
+  PERI_DISPATCH_ROLLBACK_POLICY = 13
 };
 
 /// Chooses by a request's path. Trust is by listener: `mesh` says that the call

@@ -55,6 +55,7 @@ static void stop(struct peri_sidecar *car) {
     return;
   }
   car->state = PERI_SIDECAR_STOPPING;
+  peri_reload_close(car->reload);
   peri_timer_stop(car->pause);
   peri_timer_start(car->limit, STOP_LIMIT_MS, 0);
   if (peri_child_runs(car->child)) {
@@ -160,8 +161,7 @@ void peri_sidecar_leave(struct peri_sidecar *car) {
   if (car->admin != NULL) {
     peri_admin_ready(car->admin, "draining");
   }
-  peri_reload_free(car->reload);
-  car->reload = NULL;
+  peri_reload_close(car->reload);
   car->leave_by_ns = peri_clock_mono_ns() + car->config->drain_ms * NS_PER_MS;
   peri_timer_start(car->limit, car->config->drain_ms, 0);
   peri_registry_leave(car->registry, car->config->drain_ms / 2, on_left, car);
@@ -224,6 +224,11 @@ void peri_sidecar_on_stopped(void *ctx, struct peri_worker *worker) {
   end_when_done(car);
 }
 
+void peri_sidecar_on_taken(void *ctx, const struct peri_config *config) {
+  struct peri_sidecar *car = ctx;
+  car->config = config;
+}
+
 void peri_sidecar_on_publish(void *ctx, struct peri_snapshot *snapshot) {
   struct peri_sidecar *car = ctx;
   if (car->state == PERI_SIDECAR_STOPPING) {
@@ -262,7 +267,7 @@ static void tear_down(struct peri_sidecar *car) {
     peri_acceptor_free(car->acceptors[side]);
   }
   peri_admin_free(car->admin);
-  peri_reload_free(car->reload);
+  peri_reload_close(car->reload);
   peri_registry_free(car->registry);
   peri_child_free(car->child);
   for (size_t i = 0; i < car->count; i++) {
@@ -281,6 +286,8 @@ static void tear_down(struct peri_sidecar *car) {
   if (car->mailbox != NULL) {
     peri_mailbox_close(car->mailbox);
   }
+  // With the last answers of the workers every change has ended.
+  peri_reload_free(car->reload);
   peri_ask_free(car->ask);
   if (car->loop != NULL && peri_loop_free(car->loop) < 0) {
     peri_log(PERI_LOG_ERROR, "app", "the control loop left handles open");

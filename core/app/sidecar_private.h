@@ -38,7 +38,7 @@ enum { PERI_SIDECAR_SIGNALS = 3 };
 /// A whole sidecar, as its control thread knows it.
 struct peri_sidecar {
   const struct peri_setup *setup;
-  const struct peri_config *config;
+  const struct peri_config *config;  // that runs
   const struct peri_folders *folders;
   enum peri_sidecar_state state;
   int status;  // enum peri_exit
@@ -87,6 +87,7 @@ void peri_sidecar_on_stopped(void *ctx, struct peri_worker *worker);
 void peri_sidecar_on_child(void *ctx);
 /// Begins to end: readiness off, out of the registry, and so on.
 void peri_sidecar_leave(struct peri_sidecar *car);
+void peri_sidecar_on_taken(void *ctx, const struct peri_config *config);
 void peri_sidecar_on_publish(void *ctx, struct peri_snapshot *snapshot);
 void peri_sidecar_on_provided(void *ctx, struct peri_slice service,
                               struct peri_slice address);

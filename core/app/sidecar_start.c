@@ -9,6 +9,7 @@
 #include "app/admin.h"
 #include "app/ask.h"
 #include "app/child.h"
+#include "app/folders.h"
 #include "app/limits.h"
 #include "app/reload.h"
 #include "app/serve.h"
@@ -25,6 +26,7 @@
 #include "loop/timer.h"
 #include "model/config.h"
 #include "registry/registry.h"
+#include "script/sources.h"
 
 enum {
   SWEEP_EVERY_MS = 100,
@@ -143,15 +145,15 @@ static int start_workers(struct peri_sidecar *car, const char *file) {
   if (car->workers == NULL) {
     return fail_code(car, PERI_ENOMEM);
   }
-  for (uint32_t i = 0; i < wanted; i++) {
+  int rc = peri_sources_read(car->config, car->folders->plugins,
+                             car->folders->lua, &options.sources, &problem);
+  for (uint32_t i = 0; rc == 0 && i < wanted; i++) {
     options.index = i;
-    int rc = peri_worker_new(&options, &car->workers[i], &problem);
-    if (rc < 0) {
-      return fail_worker(car, rc, file, problem.text);
-    }
-    car->count++;
+    rc = peri_worker_new(&options, &car->workers[i], &problem);
+    car->count += rc == 0 ? 1 : 0;
   }
-  return 0;
+  peri_sources_unref(options.sources);
+  return rc < 0 ? fail_worker(car, rc, file, problem.text) : 0;
 }
 
 static int bind_side(struct peri_sidecar *car, enum peri_side side,
@@ -223,10 +225,18 @@ static int start_registry(struct peri_sidecar *car, const char *file) {
   }
   struct peri_reload_options reload = {
       .loop = car->loop,
+      .control = car->mailbox,
       .file = file,
       .setup = car->setup,
+      .folders = car->folders,
+      .workers = car->workers,
+      .count = car->count,
+      .cache = car->cache,
       .registry = car->registry,
+      .ask = car->ask,
       .metrics = car->metrics,
+      .taken = peri_sidecar_on_taken,
+      .ctx = car,
   };
   rc = peri_reload_new(&reload, &car->reload);
   return rc < 0 ? fail_code(car, rc) : 0;

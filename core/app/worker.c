@@ -1,17 +1,12 @@
 #include "app/worker.h"
 
-#include <pthread.h>
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "app/ask.h"
-#include "app/control.h"
-#include "app/dispatch.h"
 #include "app/folders.h"
 #include "app/health.h"
 #include "app/reflection.h"
+#include "app/worker_private.h"
 #include "base/container.h"
 #include "base/log.h"
 #include "base/slice.h"
@@ -29,57 +24,15 @@
 
 enum { STACK_BYTES = 1 << 20, KEEP_MS = 3600000 };
 
-/// One server of a worker, so that its callbacks know which.
-struct door {
-  struct peri_worker *worker;
-  struct peri_h2_server *server;
-  atomic_size_t conns;
-  bool draining;
-  // Messages that cannot fail to be sent when the time comes.
-  struct peri_message drain;
-  struct peri_message drained;
-};
-
-struct peri_worker {
-  struct peri_worker_options options;
-  pthread_t thread;
-  struct peri_loop *loop;
-  struct peri_mailbox *mailbox;
-  struct peri_h2_client *client;
-  struct peri_script *script;
-  struct peri_cache_worker *cache;
-  struct peri_proxy *proxy;
-  struct peri_health *health;
-  struct peri_reflection *reflection;
-  struct peri_control control;
-  struct peri_dispatch dispatch;
-  struct door doors[PERI_SIDE_COUNT];
-  struct peri_timer *keep;  // a mailbox alone does not keep a loop running
-  // How the start went, told by `started`.
-  sem_t started;
-  int start_code;
-  struct peri_problem *start_problem;
-  struct peri_message stop;  // as a door's
-  struct peri_message stopped;
-};
-
-struct parcel {
-  struct peri_message message;
-  struct peri_worker *worker;
-  struct peri_snapshot *snapshot;
-  enum peri_side side;
-  int fd;
-};
-
 static void on_request(void *ctx, struct peri_h2_stream *stream) {
-  struct door *door = ctx;
+  struct peri_door *door = ctx;
   struct peri_worker *worker = door->worker;
   bool mesh = door == &worker->doors[PERI_SIDE_MESH];
   peri_dispatch_request(&worker->dispatch, stream, mesh);
 }
 
-static void on_conn_closed(void *ctx) {
-  struct door *door = ctx;
+void peri_worker_conn_closed(void *ctx) {
+  struct peri_door *door = ctx;
   atomic_fetch_sub_explicit(&door->conns, 1, memory_order_relaxed);
 }
 
@@ -90,14 +43,14 @@ static void stay(void *ctx) {
 static int open_doors(struct peri_worker *worker) {
   static const char *const names[PERI_SIDE_COUNT] = {"app", "mesh"};
   for (int side = 0; side < PERI_SIDE_COUNT; side++) {
-    struct door *door = &worker->doors[side];
+    struct peri_door *door = &worker->doors[side];
     struct peri_h2_server_options options = {
         .loop = worker->loop,
         .limits = worker->options.limits,
         .metrics = worker->options.metrics,
         .name = names[side],
         .on_request = on_request,
-        .on_conn_closed = on_conn_closed,
+        .on_conn_closed = peri_worker_conn_closed,
         .ctx = door,
     };
     door->worker = worker;
@@ -142,6 +95,7 @@ static int load_policies(struct peri_worker *worker,
       .metrics = worker->options.metrics,
       .lua_dir = worker->options.folders->lua,
       .plugins_dir = worker->options.folders->plugins,
+      .sources = worker->options.sources,
       .notice = policy_failed,
   };
   int rc = peri_script_new(&script, &worker->script, problem);
@@ -193,6 +147,9 @@ static int build(struct peri_worker *worker, struct peri_problem *problem) {
   if (rc < 0) {
     return rc;
   }
+  worker->stage.script = worker->script;
+  worker->stage.proxy = worker->proxy;
+  worker->stage.cache = worker->cache;
   worker->control.metrics = worker->options.metrics;
   worker->control.cluster = worker->options.config->cluster;
   worker->control.ask = worker->options.ask;
@@ -208,6 +165,7 @@ static int build(struct peri_worker *worker, struct peri_problem *problem) {
 
 /// Also takes down what was only half built.
 static void tear_down(struct peri_worker *worker) {
+  peri_stage_end(&worker->stage);
   for (int side = 0; side < PERI_SIDE_COUNT; side++) {
     if (worker->doors[side].server != NULL) {
       peri_h2_server_free(worker->doors[side].server);
@@ -242,7 +200,8 @@ static void tear_down(struct peri_worker *worker) {
 }
 
 static void run_drained(struct peri_message *message) {
-  struct door *door = PERI_CONTAINER_OF(message, struct door, drained);
+  struct peri_door *door =
+      PERI_CONTAINER_OF(message, struct peri_door, drained);
   struct peri_worker *worker = door->worker;
   worker->options.drained(worker->options.ctx, worker,
                           (enum peri_side)(door - worker->doors));
@@ -274,12 +233,12 @@ static void *work(void *ctx) {
 }
 
 static void door_drained(void *ctx) {
-  struct door *door = ctx;
+  struct peri_door *door = ctx;
   peri_mailbox_post(door->worker->options.control, &door->drained);
 }
 
 static void run_drain(struct peri_message *message) {
-  struct door *door = PERI_CONTAINER_OF(message, struct door, drain);
+  struct peri_door *door = PERI_CONTAINER_OF(message, struct peri_door, drain);
   door->draining = true;
   if (door->server == NULL) {
     return;  // Closing the mailbox runs what was posted too late.
@@ -345,130 +304,15 @@ fail_start:
   return rc;
 }
 
+struct peri_round_place peri_worker_place(struct peri_worker *worker) {
+  struct peri_round_place place = {peri_mailbox_ref(worker->mailbox),
+                                   &worker->stage};
+  return place;
+}
+
 size_t peri_worker_conns(const struct peri_worker *worker,
                          enum peri_side side) {
   return atomic_load_explicit(&worker->doors[side].conns, memory_order_relaxed);
-}
-
-static void run_adopt(struct peri_message *message) {
-  struct parcel *parcel = PERI_CONTAINER_OF(message, struct parcel, message);
-  struct peri_worker *worker = parcel->worker;
-  struct door *door = &worker->doors[parcel->side];
-  int rc = PERI_ECLOSED;
-  if (door->draining || door->server == NULL) {
-    close(parcel->fd);
-  } else {
-    rc = peri_h2_server_adopt(door->server, parcel->fd);
-  }
-  if (rc < 0) {
-    on_conn_closed(door);
-  }
-  free(parcel);
-}
-
-static int post(struct peri_worker *worker, struct parcel *parcel) {
-  parcel->worker = worker;
-  int rc = peri_mailbox_post(worker->mailbox, &parcel->message);
-  if (rc < 0) {
-    free(parcel);
-  }
-  return rc;
-}
-
-int peri_worker_adopt(struct peri_worker *worker, enum peri_side side, int fd) {
-  struct parcel *parcel = calloc(1, sizeof(*parcel));
-  if (parcel == NULL) {
-    return PERI_ENOMEM;
-  }
-  parcel->message.run = run_adopt;
-  parcel->side = side;
-  parcel->fd = fd;
-  struct door *door = &worker->doors[side];
-  atomic_fetch_add_explicit(&door->conns, 1, memory_order_relaxed);
-  int rc = post(worker, parcel);
-  if (rc < 0) {
-    on_conn_closed(door);
-  }
-  return rc;
-}
-
-/// A service that the application provides, on its way to a worker.
-struct provision {
-  struct peri_message message;
-  struct peri_worker *worker;
-  char *service;
-  char *address;
-};
-
-static void discard(struct provision *provision) {
-  free(provision->service);
-  free(provision->address);
-  free(provision);
-}
-
-static void run_provide(struct peri_message *message) {
-  struct provision *provision =
-      PERI_CONTAINER_OF(message, struct provision, message);
-  struct peri_worker *worker = provision->worker;
-  int rc =
-      worker->proxy != NULL
-          ? peri_proxy_provide(worker->proxy, peri_slice_of(provision->service),
-                               peri_slice_of(provision->address))
-          : 0;
-  if (rc < 0) {
-    peri_log(PERI_LOG_ERROR, "app", "calls for %s are not taken: %s",
-             provision->service, peri_error_text(rc));
-  }
-  discard(provision);
-}
-
-int peri_worker_provide(struct peri_worker *worker, struct peri_slice service,
-                        struct peri_slice address) {
-  struct provision *provision = calloc(1, sizeof(*provision));
-  if (provision == NULL) {
-    return PERI_ENOMEM;
-  }
-  provision->message.run = run_provide;
-  provision->worker = worker;
-  provision->service = peri_slice_dup(service);
-  provision->address = peri_slice_dup(address);
-  int rc = PERI_ENOMEM;
-  if (provision->service != NULL && provision->address != NULL) {
-    rc = peri_mailbox_post(worker->mailbox, &provision->message);
-  }
-  if (rc < 0) {
-    discard(provision);
-  }
-  return rc;
-}
-
-static void run_publish(struct peri_message *message) {
-  struct parcel *parcel = PERI_CONTAINER_OF(message, struct parcel, message);
-  struct peri_worker *worker = parcel->worker;
-  if (worker->control.snapshot != NULL) {
-    peri_snapshot_unref(worker->control.snapshot);
-  }
-  worker->control.snapshot = parcel->snapshot;
-  if (worker->cache != NULL) {
-    peri_cache_worker_adopt(worker->cache, parcel->snapshot);
-    peri_proxy_adopt(worker->proxy, parcel->snapshot);
-  }
-  free(parcel);
-}
-
-int peri_worker_publish(struct peri_worker *worker,
-                        struct peri_snapshot *snapshot) {
-  struct parcel *parcel = calloc(1, sizeof(*parcel));
-  if (parcel == NULL) {
-    return PERI_ENOMEM;
-  }
-  parcel->message.run = run_publish;
-  parcel->snapshot = peri_snapshot_ref(snapshot);
-  int rc = post(worker, parcel);
-  if (rc < 0) {
-    peri_snapshot_unref(snapshot);
-  }
-  return rc;
 }
 
 void peri_worker_drain(struct peri_worker *worker, enum peri_side side) {

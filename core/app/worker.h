@@ -1,5 +1,6 @@
 #pragma once
 
+#include "app/round.h"
 #include "base/error.h"
 #include "base/types.h"
 #include "h2/limits.h"
@@ -10,6 +11,7 @@ struct peri_config;
 struct peri_mailbox;
 struct peri_metrics;
 struct peri_snapshot;
+struct peri_sources;
 struct peri_folders;
 
 /// The listeners whose connections a worker serves.
@@ -27,6 +29,7 @@ struct peri_worker_options {
   struct peri_metrics *metrics;
   struct peri_h2_limits limits;
   const struct peri_folders *folders;
+  struct peri_sources *sources;  // of its policies, until it has started
   struct peri_mailbox *control;  // of the control thread
   struct peri_ask *ask;          // borrowed
   /// Called on the control thread: no connection of this side of the worker is
@@ -45,6 +48,10 @@ struct peri_worker_options {
 int peri_worker_new(const struct peri_worker_options *options,
                     struct peri_worker **ret_worker,
                     struct peri_problem *ret_problem);
+
+/// Where rounds reach it, also when it has ended: its struct peri_stage. The
+/// caller unrefs the mailbox.
+struct peri_round_place peri_worker_place(struct peri_worker *worker);
 
 /// Connections that it holds, or that are on their way to it.
 size_t peri_worker_conns(const struct peri_worker *worker, enum peri_side side);

@@ -68,6 +68,18 @@ static const struct verb verbs[] = {
      "registry,\n"
      "the lease, and what this sidecar registers itself.\n",
      CALL | PERI_CLI_JSON, 0, 1, peri_cli_services},
+    {"policy", "list|reload|rollback [NAME]",
+     "show, reload and roll back policies",
+     "list: every policy in use with its version, state, calls, errors, "
+     "memory\n"
+     "(of all workers together) and file; below, why an edit was refused or a\n"
+     "policy is switched off. reload: takes over what was edited, and makes "
+     "NAME\n"
+     "anew in any case; all workers switch or none does, and the status is 1\n"
+     "when an edit was refused. rollback: the version before NAME's runs "
+     "again.\n"
+     "NAME is as cheap or balancer/cheap.\n",
+     CALL | PERI_CLI_JSON, 1, 2, peri_cli_policy},
     {"stats", "[PREFIX]", "show counters and gauges",
      "PREFIX chooses those whose name begins so, as perigee_cache.\n",
      CALL | PERI_CLI_JSON, 0, 1, peri_cli_stats},

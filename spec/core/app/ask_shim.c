@@ -1,7 +1,9 @@
 #include "app/ask_shim.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/slice.h"
@@ -66,6 +68,23 @@ void shim_ask_close_control(struct shim_ask *shim) {
     peri_mailbox_close(shim->control);
     shim->control = NULL;
   }
+}
+
+static void serve(void *ctx, struct peri_question *question,
+                  struct peri_slice request) {
+  struct shim_ask_served *served = ctx;
+  struct peri_buffer bytes = {0};
+  snprintf(served->request, sizeof(served->request), "%.*s", (int)request.len,
+           request.ptr);
+  served->question = question;
+  if (!served->keep) {
+    peri_buffer_add(&bytes, "served", 6);
+    peri_question_answer(question, &bytes);
+  }
+}
+
+void shim_ask_serve(struct shim_ask *shim, struct shim_ask_served *served) {
+  peri_ask_serve(shim->ask, PERI_ASK_RELOAD, serve, served);
 }
 
 static void stopped(void *ctx) {

@@ -30,6 +30,14 @@ void shim_ask_run(struct shim_ask *shim, uint32_t ms);
 /// The worker ends: its mailbox is closed.
 void shim_ask_close_worker(struct shim_ask *shim);
 void shim_ask_close_control(struct shim_ask *shim);
+/// What came to be served.
+struct shim_ask_served {
+  bool keep;  // instead of answering "served" at once
+  struct peri_question *question;
+  char request[64];
+};
+/// Serves reloads.
+void shim_ask_serve(struct shim_ask *shim, struct shim_ask_served *served);
 /// Closes, stops and frees everything but the rig; false when a loop was left
 /// with something open.
 bool shim_ask_done(struct shim_ask *shim);

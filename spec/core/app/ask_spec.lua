@@ -36,6 +36,14 @@ describe("questions to the registry", function()
     C.peri_ask_call(shim.ask, C["PERI_ASK_" .. kind], shim.worker, rig:held(), cffi.slice(bytes))
   end
 
+  --- On a call of its own.
+  local function ask_again(kind, bytes)
+    id = rig:open()
+    rig:body(id, "\0\0\0\0\0", true)
+    rig:run()
+    ask(kind, bytes)
+  end
+
   local function run(ms)
     C.shim_ask_run(shim, ms or 0)
     return rig:log(id)
@@ -122,6 +130,41 @@ describe("questions to the registry", function()
     C.shim_call_hang_up(rig.rig)
     rig:run()
     C.shim_ask_close_worker(shim)
+    run()
+  end)
+
+  it("of other kinds are answered by whoever serves them", function()
+    local served = ffi.new("struct shim_ask_served")
+    ask("RELOAD", "")
+    answered("UNAVAILABLE", "this sidecar is starting")
+    served.keep = false
+    C.shim_ask_serve(shim, served)
+    ask_again("RELOAD", "request")
+    local log = run()
+    assert.equal("request", ffi.string(served.request))
+    assert.truthy(log:find("served", 1, true), log)
+    assert.equal(0, (support.status(log)))
+  end)
+
+  it("of other kinds may be answered later, or refused", function()
+    local served = ffi.new("struct shim_ask_served")
+    served.keep = true
+    C.shim_ask_serve(shim, served)
+    ask("RELOAD", "")
+    assert.is_nil((support.status(run())))
+    C.peri_question_refuse(served.question, C.PERI_ENOTFOUND, "there is none")
+    answered("NOT_FOUND", "there is none")
+  end)
+
+  it("of other kinds are answered in vain when the caller has left", function()
+    local served = ffi.new("struct shim_ask_served")
+    served.keep = true
+    C.shim_ask_serve(shim, served)
+    ask("RELOAD", "")
+    run()
+    C.shim_call_reset(rig.rig, id, 8)
+    rig:run()
+    C.peri_question_refuse(served.question, C.PERI_ELIMIT, nil)
     run()
   end)
 

@@ -119,7 +119,7 @@ describe("an application beside its sidecar", function()
       process:await_out("got " .. name)
     end
     process:kill("sighup")
-    process:await_err("services are the same")
+    process:await_err("the configuration is the same")
     process:kill("sigterm")
     assert.equal(0, (process:wait()))
     assert.is_nil(process.out:find("HUP", 1, true))

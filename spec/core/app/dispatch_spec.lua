@@ -16,6 +16,9 @@ describe("dispatch", function()
     assert.equal(tonumber(C.PERI_DISPATCH_SERVICES), choose("/perigee.v1.Mesh/Services"))
     assert.equal(tonumber(C.PERI_DISPATCH_REGISTER), choose("/perigee.v1.Mesh/Register"))
     assert.equal(tonumber(C.PERI_DISPATCH_DEREGISTER), choose("/perigee.v1.Mesh/Deregister"))
+    assert.equal(tonumber(C.PERI_DISPATCH_POLICIES), choose("/perigee.v1.Mesh/Policies"))
+    assert.equal(tonumber(C.PERI_DISPATCH_RELOAD_POLICIES), choose("/perigee.v1.Mesh/ReloadPolicies"))
+    assert.equal(tonumber(C.PERI_DISPATCH_ROLLBACK_POLICY), choose("/perigee.v1.Mesh/RollbackPolicy"))
     for _, version in ipairs({ "v1", "v1alpha" }) do
       local path = ("/grpc.reflection.%s.ServerReflection/ServerReflectionInfo"):format(version)
       assert.equal(tonumber(C.PERI_DISPATCH_REFLECTION), choose(path))
@@ -24,7 +27,9 @@ describe("dispatch", function()
   end)
 
   it("answers control calls on the app listener only", function()
-    for _, method in ipairs({ "Peers", "Stats", "Services", "Register", "Deregister" }) do
+    for _, method in ipairs({
+      "Peers", "Stats", "Services", "Register", "Deregister", "Policies", "ReloadPolicies", "RollbackPolicy",
+    }) do
       assert.equal(tonumber(C.PERI_DISPATCH_APP_ONLY), choose("/perigee.v1.Mesh/" .. method, true))
     end
   end)

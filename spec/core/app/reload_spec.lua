@@ -1,22 +1,43 @@
+local json = require("spec.support.json")
 local proc = require("spec.support.proc")
 local sidecar = require("spec.support.sidecar")
 
-describe("reading the configuration again", function()
-  local car
+describe("what is edited", function()
+  local car, folder
 
   local function config(services, more)
     return ([[return {
-      workers = %s,
+      %s
       node = { address = "127.0.0.1:1" },
       listen = { app = "127.0.0.1:0", admin = "127.0.0.1:0", mesh = "127.0.0.1:0" },
       registry = { kind = "static", services = { GroupCache = { %s } } },
-      groups = { g = {} },
-    }]]):format(more or "1", services)
+      groups = { g = { picker = "mine", fallback = { "static_reply", value = "v" } } },
+      policies = { path = { "./policies" } },
+    }]]):format(more or "workers = 2,", services)
+  end
+
+  local self = '{ address = "127.0.0.1:1" }'
+
+  -- Whole, as editors do.
+  local function picker(body)
+    local file = folder .. "/policies/picker/mine.lua"
+    proc.write(file .. "~", 'local policy = require("perigee.policy")\n' .. body)
+    assert(os.rename(file .. "~", file))
+  end
+
+  local function good(mark)
+    picker(([[return policy.picker({
+      name = "mine", schema = {}, new = function() return {} end, update = function() end,
+      pick = function() return nil, %q end,
+    })]]):format(mark))
   end
 
   before_each(function()
-    sidecar.folder = proc.folder()
-    car = sidecar.start(config('{ address = "127.0.0.1:1" }'))
+    folder = proc.folder()
+    sidecar.folder = folder
+    assert(os.execute("mkdir -p " .. folder .. "/policies/picker"))
+    good("1")
+    car = sidecar.start(config(self))
   end)
 
   after_each(function()
@@ -28,13 +49,33 @@ describe("reading the configuration again", function()
     return car:metric("perigee_config_reloads_total", ('result="%s"'):format(result))
   end
 
-  it("takes changed services, on a signal or without one", function()
-    proc.write(car.file, config('{ address = "127.0.0.1:1" }, { address = "127.0.0.1:2" }'))
-    car.process:await_err("the services have changed %(version 2%)")
+  local function list()
+    local got = car:cli("policy", "list", "--json")
+    assert.equal(0, got.code, got.err)
+    local answer = json.decode(got.out)
+    for _, each in ipairs(answer.policies) do
+      if each.name == "mine" then
+        return each, answer
+      end
+    end
+  end
+
+  local function await_version(version)
+    proc.await("version " .. version, 10000, function()
+      return list().version == version
+    end, function()
+      return car.process.err
+    end)
+  end
+
+  it("takes effect on a signal or without one", function()
+    proc.write(car.file, config(self .. ', { address = "127.0.0.1:2" }'))
+    car.process:await_err("took over the configuration: 1 change\n")
+    car.process:await_err("changed: registry%.services%.GroupCache%[2%]: added\n")
     assert.truthy(car:cli("peers").out:find("127.0.0.1:2", 1, true))
     local before = reloads("taken")
     car.process:kill("sighup")
-    car.process:await_err("the services are the same %(version 2%)")
+    car.process:await_err("the configuration is the same\n")
     proc.await("the count", 5000, function()
       return reloads("taken") > before
     end)
@@ -42,7 +83,7 @@ describe("reading the configuration again", function()
     assert.equal(0, reloads("refused"))
   end)
 
-  it("keeps what it knows when the file is wrong, and says why", function()
+  it("changes nothing when the configuration is wrong, and says why", function()
     for text, words in pairs({ ["return {"] = "perigee%-%d+%.lua:1:", ["return { grops = {} }"] = "did you mean \"groups\"" }) do
       proc.write(car.file, text)
       car.process:kill("sighup")
@@ -53,10 +94,92 @@ describe("reading the configuration again", function()
       return reloads("refused") >= 3
     end)
     assert.truthy(car:cli("peers").out:find("127.0.0.1:1", 1, true))
+    local _, answer = list()
+    assert.truthy(answer.config_refused:find("no such file", 1, true), answer.config_refused)
+    proc.write(car.file, config(self))
+    proc.await("the end of the refusal", 10000, function()
+      local _, now = list()
+      return now.config_refused == ""
+    end)
   end)
 
-  it("names what needs a restart", function()
-    proc.write(car.file, config('{ address = "127.0.0.1:1" }', "2"))
-    car.process:await_err("what changed in workers takes effect after a restart")
+  it("changes nothing either when a key needs a restart", function()
+    proc.write(car.file, (config(self .. ', { address = "127.0.0.1:2" }', "workers = 3,")))
+    car.process:await_err("nothing was taken over: workers needs a restart\n")
+    car.process:await_err("changed: workers: 2 %-> 3\n")
+    assert.is_nil(car:cli("peers").out:find("127.0.0.1:2", 1, true))
+  end)
+
+  it("is one policy's next version, by itself or when asked", function()
+    assert.equal(1, list().version)
+    good("2")
+    await_version(2)
+    car.process:await_err("picker mine: version 2 runs, made of %S+/picker/mine.lua\n")
+    good("3")
+    car.process:kill("sighup")
+    await_version(3)
+    assert.equal(3, car:metric("perigee_policy_version", 'name="mine"'))
+    local got = car:cli("policy", "reload", "mine")
+    assert.equal(0, got.code, got.err)
+    assert.equal("picker mine: version 4 runs, before it 3\n", got.out)
+    assert.equal("nothing has changed\n", car:cli("policy", "reload").out)
+  end)
+
+  it("is refused with its words, until it is right", function()
+    picker("return policy.picker({ name = }")
+    car.process:await_err("picker mine: the edit is refused, version 1 stays: %S*mine.lua:2: ")
+    local got = list()
+    assert.equal(1, got.version)
+    assert.truthy(got.refused:find("mine.lua:2:", 1, true), got.refused)
+    assert.equal(1, car:metric("perigee_policy_refused", 'name="mine"'))
+    assert.equal(1, car:metric("perigee_policy_reloads_total", 'result="refused"'))
+    local again = car:cli("policy", "reload")
+    assert.equal(1, again.code)
+    assert.truthy(again.out:find("^picker mine: refused, version 1 stays: "), again.out)
+    good("2")
+    await_version(2)
+    assert.equal("", list().refused)
+    assert.equal(0, car:metric("perigee_policy_refused", 'name="mine"'))
+  end)
+
+  it("is rolled back, and not put forward again by itself", function()
+    good("2")
+    await_version(2)
+    local got = car:cli("policy", "rollback", "picker/mine")
+    assert.equal(0, got.code, got.err)
+    assert.equal("picker mine: version 1 runs, before it 2\n", got.out)
+    car.process:await_err("picker mine: back to version 1 from 2\n")
+    assert.equal("nothing has changed\n", car:cli("policy", "reload").out)
+    car.process:kill("sighup")
+    car.process:await_err("the configuration is the same\n")
+    assert.equal(1, list().version)
+    assert.equal(1, car:metric("perigee_policy_version", 'name="mine"'))
+    good("3")
+    await_version(3)
+  end)
+
+  it("cannot be asked for by a wrong name", function()
+    for _, words in ipairs({ { "reload", "none" }, { "rollback", "none" }, { "list", "none" } }) do
+      local got = car:cli("policy", words[1], words[2])
+      assert.equal(4, got.code, got.err)
+      assert.truthy(got.err:find("no policy none is in use", 1, true), got.err)
+    end
+    local got = car:cli("policy", "rollback", "mine")
+    assert.equal(4, got.code, got.out)
+  end)
+
+  it("is taken however fast it comes", function()
+    for i = 2, 30 do
+      good(tostring(i))
+      car.process:kill("sighup")
+      proc.watch(10)
+    end
+    car.process:await_err("the configuration is the same\n")
+    proc.await("the last one", 10000, function()
+      return car:cli("policy", "reload").out == "nothing has changed\n"
+    end)
+    local got = list()
+    assert.truthy(got.version > 1 and got.version <= 30, got.version)
+    assert.equal("", got.refused)
   end)
 end)

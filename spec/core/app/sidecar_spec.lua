@@ -23,7 +23,7 @@ describe("a whole sidecar", function()
       car.file,
       ('return { workers = 1, listen = { app = "127.0.0.1:0", mesh = "127.0.0.1:0", admin = false }, groups = {}, registry = { kind = "static", services = { GroupCache = { { address = "%s" } } } } }'):format(car.mesh)
     )
-    car.process:await_err("have changed")
+    car.process:await_err("took over the configuration")
     assert.truthy(car:cli("peers").out:find("this sidecar", 1, true))
     car:stop()
   end)

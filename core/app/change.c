@@ -1,0 +1,427 @@
+#include "app/change.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/diff.h"
+#include "app/edits.h"
+#include "app/failures.h"
+#include "app/folders.h"
+#include "app/roster.h"
+#include "app/stage.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "cache/cache.h"
+#include "model/config.h"
+#include "model/snapshot.h"
+#include "registry/registry.h"
+#include "script/sources.h"
+
+enum { NAME_BYTES = 160 };
+
+struct peri_change {
+  struct peri_change_options options;
+  struct peri_setup current;  // empty until another one was taken over
+  struct peri_metric *taken;
+  struct peri_metric *refused;
+  bool busy;
+  bool preparing;  // and nothing else yet
+  bool closed;
+  // Of the change under way, if any.
+  bool config;              // it was read
+  struct peri_setup setup;  // empty when it is the same
+  struct peri_diff diff;
+  struct peri_sources *sources;
+  struct peri_cache_plan *plan;
+  struct peri_failures *failures;
+  struct peri_stage_plan question;
+  struct peri_stage_policy policy;
+  char force[NAME_BYTES];
+  char kind[NAME_BYTES];
+  char name[NAME_BYTES];
+  struct peri_problem problem;
+  void (*done)(void *ctx, const struct peri_change_result *result);
+  void *ctx;
+};
+
+static const struct peri_setup *current(const struct peri_change *change) {
+  return change->current.config != NULL ? &change->current
+                                        : change->options.setup;
+}
+
+const struct peri_config *peri_change_config(const struct peri_change *change) {
+  return current(change)->config;
+}
+
+/// Frees what the change under way holds.
+static void clear(struct peri_change *change) {
+  peri_setup_done(&change->setup);
+  peri_diff_done(&change->diff);
+  peri_sources_unref(change->sources);
+  peri_cache_plan_free(change->plan);
+  peri_failures_free(change->failures);
+  change->sources = NULL;
+  change->plan = NULL;
+  change->failures = NULL;
+}
+
+/// `before` is still what peri_edits_roster() says.
+static void finish(struct peri_change *change, int code,
+                   struct peri_roster *after, bool rolled) {
+  struct peri_edits *edits = change->options.edits;
+  const struct peri_roster *before = peri_edits_roster(edits);
+  struct peri_change_result result = {
+      .code = code,
+      .problem = change->problem,
+      .before = before,
+      .after = after != NULL ? after : before,
+      .refused = change->failures,
+  };
+  change->done(change->ctx, &result);
+  if (code < 0) {
+    peri_roster_free(after);
+    peri_edits_refuse(edits, change->failures);
+  } else if (rolled) {
+    peri_edits_roll(edits, after);
+  } else {
+    peri_edits_take(edits, after, change->failures);
+  }
+  clear(change);
+  change->busy = false;
+}
+
+static void tell_differences(const struct peri_diff *diff) {
+  const char *at = diff->lines.ptr;
+  size_t left = diff->lines.len;
+  while (left > 0) {
+    const char *end = memchr(at, '\n', left);
+    size_t len = end != NULL ? (size_t)(end - at) : left;
+    peri_log(PERI_LOG_INFO, "app", "changed: %.*s", (int)len, at);
+    left -= len < left ? len + 1 : len;
+    at += len + 1;
+  }
+}
+
+/// Nothing changes; the words are the change's problem.
+static void refuse(struct peri_change *change) {
+  const char *words = change->problem.text;
+  if (change->problem.code == PERI_ECLOSED) {
+    // The sidecar ends.
+  } else if (!change->config) {
+    peri_log(PERI_LOG_ERROR, "app", "no policy was taken over: %s", words);
+  } else {
+    peri_metric_add(change->refused, 1);
+    peri_edits_config(change->options.edits, words);
+    peri_log(PERI_LOG_ERROR, "app", "%s%s",
+             change->diff.restart[0] != '\0'
+                 ? ""
+                 : "the changed configuration is wrong, the old one stays: ",
+             words);
+    tell_differences(&change->diff);
+  }
+  finish(change, change->problem.code, NULL, false);
+}
+
+static void fail(struct peri_change *change, int code, const char *words) {
+  peri_problem_set(&change->problem, code, "%s",
+                   words != NULL ? words : peri_error_text(code));
+  refuse(change);
+}
+
+static int ask(struct peri_change *change, const void *question,
+               void (*run)(struct peri_part *part),
+               void (*done)(void *ctx, struct peri_part *parts, size_t count)) {
+  struct peri_round_options round = {
+      .control = change->options.control,
+      .places = change->options.places,
+      .count = change->options.count,
+      .question = question,
+      .run = run,
+      .done = done,
+      .ctx = change,
+  };
+  return peri_round_start(&round);
+}
+
+static void on_aborted(void *ctx, struct peri_part *parts, size_t count) {
+  (void)parts;
+  (void)count;
+  refuse(ctx);
+}
+
+/// What some workers prepared is dropped.
+static void abort_all(struct peri_change *change) {
+  // A worker that keeps something for want of memory drops it next time.
+  if (change->closed || ask(change, NULL, peri_stage_abort, on_aborted) < 0) {
+    refuse(change);
+  }
+}
+
+/// Another configuration runs.
+static void adopt(struct peri_change *change) {
+  peri_cache_adopt(change->options.cache, change->plan);
+  change->plan = NULL;
+  struct peri_setup old = change->current;
+  change->current = change->setup;
+  change->setup = (struct peri_setup){.config = NULL};
+  change->options.taken(change->options.ctx, change->current.config);
+  peri_setup_done(&old);
+  peri_log(PERI_LOG_INFO, "app", "took over the configuration: %zu change%s",
+           change->diff.count, change->diff.count == 1 ? "" : "s");
+  tell_differences(&change->diff);
+}
+
+/// Takes the first worker's list of what runs.
+static struct peri_roster *roster_of(struct peri_part *parts, size_t count) {
+  struct peri_roster *roster = NULL;
+  for (size_t i = 0; i < count; i++) {
+    struct peri_roster *each = parts[i].result;
+    if (roster == NULL) {
+      roster = each;
+    } else {
+      peri_roster_free(each);
+    }
+  }
+  return roster;
+}
+
+static void on_committed(void *ctx, struct peri_part *parts, size_t count) {
+  struct peri_change *change = ctx;
+  struct peri_roster *roster = roster_of(parts, count);
+  bool any = false;
+  for (size_t i = 0; i < count; i++) {
+    any = any || parts[i].code == 0;
+  }
+  if (!any) {
+    fail(change, PERI_ECLOSED, "this sidecar is stopping");
+    return;
+  }
+  if (change->setup.config != NULL) {
+    adopt(change);
+  } else if (change->config) {
+    peri_log(PERI_LOG_INFO, "app", "the configuration is the same");
+  }
+  if (change->config) {
+    peri_metric_add(change->taken, 1);
+    peri_edits_config(change->options.edits, NULL);
+  }
+  finish(change, 0, roster, false);
+}
+
+/// The registry takes its part; from then on nothing can fail.
+static int update_registry(struct peri_change *change) {
+  return change->setup.config == NULL
+             ? 0
+             : peri_registry_update(change->options.registry,
+                                    change->setup.config, &change->problem);
+}
+
+/// Brings together what the workers could not make.
+static int gather(struct peri_change *change, struct peri_part *parts,
+                  size_t count) {
+  int rc = 0;
+  for (size_t i = 0; i < count; i++) {
+    struct peri_failures *each = parts[i].result;
+    if (each != NULL && change->failures == NULL) {
+      change->failures = each;
+      continue;
+    }
+    if (rc == 0 && each != NULL) {
+      rc = peri_failures_add(change->failures, each);
+    }
+    peri_failures_free(each);
+  }
+  return rc;
+}
+
+static int decide(struct peri_change *change, struct peri_part *parts,
+                  size_t count) {
+  struct peri_problem *problem = &change->problem;
+  int rc = gather(change, parts, count);
+  if (change->closed) {
+    return peri_problem_set(problem, PERI_ECLOSED, "this sidecar is stopping");
+  }
+  if (rc < 0) {
+    return peri_problem_set(problem, rc, "%s", peri_error_text(rc));
+  }
+  const struct peri_failure *first =
+      change->failures != NULL ? peri_failures_at(change->failures, 0) : NULL;
+  if (first != NULL && change->setup.config != NULL) {
+    return peri_problem_set(problem, PERI_ESCRIPT, "%s %s: %s", first->kind,
+                            first->name, first->words);
+  }
+  rc = peri_round_problem(parts, count, problem);
+  return rc == 0 ? update_registry(change) : rc;
+}
+
+static void on_prepared(void *ctx, struct peri_part *parts, size_t count) {
+  struct peri_change *change = ctx;
+  change->preparing = false;
+  if (decide(change, parts, count) < 0) {
+    abort_all(change);
+    return;
+  }
+  int rc = ask(change, change->failures, peri_stage_commit, on_committed);
+  if (rc < 0) {
+    fail(change, rc, NULL);
+  }
+}
+
+/// Whether it differs from the one that runs; negative, with words, when it
+/// cannot be taken over.
+static int read_config(struct peri_change *change) {
+  struct peri_problem *problem = &change->problem;
+  int rc = peri_setup_read(change->options.file, &change->setup, problem);
+  if (rc < 0) {
+    return rc;
+  }
+  rc = peri_diff_make(current(change), &change->setup, &change->diff);
+  if (rc < 0) {
+    return peri_problem_set(problem, rc, "%s", peri_error_text(rc));
+  }
+  if (change->diff.count == 0) {
+    peri_setup_done(&change->setup);
+    return 0;
+  }
+  const char *names = change->diff.restart;
+  if (names[0] != '\0') {
+    return peri_problem_set(problem, PERI_ECONFIG,
+                            "nothing was taken over: %s need%s a restart",
+                            names, strchr(names, ',') != NULL ? "" : "s");
+  }
+  peri_setup_warn(change->setup.config);
+  return peri_cache_plan_new(change->options.cache, change->setup.config,
+                             &change->plan, problem);
+}
+
+static int read_all(struct peri_change *change) {
+  const struct peri_folders *folders = change->options.folders;
+  int rc = change->config ? read_config(change) : 0;
+  if (rc < 0) {
+    return rc;
+  }
+  struct peri_config *config = change->setup.config != NULL
+                                   ? change->setup.config
+                                   : current(change)->config;
+  return peri_sources_read(config, folders->plugins, folders->lua,
+                           &change->sources, &change->problem);
+}
+
+/// @return whether it may begin; `done` was told otherwise.
+static bool begin(struct peri_change *change,
+                  void (*done)(void *ctx,
+                               const struct peri_change_result *result),
+                  void *ctx) {
+  struct peri_change_result result = {.code = PERI_ECLOSED};
+  if (change->closed || change->busy) {
+    peri_problem_set(&result.problem, result.code, "this sidecar is stopping");
+    done(ctx, &result);
+    return false;
+  }
+  change->busy = true;
+  change->config = false;
+  change->done = done;
+  change->ctx = ctx;
+  change->problem = (struct peri_problem){0, ""};
+  return true;
+}
+
+void peri_change_begin(struct peri_change *change, bool config,
+                       const char *force,
+                       void (*done)(void *ctx,
+                                    const struct peri_change_result *result),
+                       void *ctx) {
+  if (!begin(change, done, ctx)) {
+    return;
+  }
+  change->config = config;
+  int rc = read_all(change);
+  if (rc < 0) {
+    change->problem.code = rc;
+    refuse(change);
+    return;
+  }
+  snprintf(change->force, sizeof(change->force), "%s",
+           change->diff.policies ? "*"
+           : force != NULL       ? force
+                                 : "");
+  change->question = (struct peri_stage_plan){
+      .config = change->setup.config,
+      .cache = change->plan,
+      .sources = change->sources,
+      .force = change->force[0] != '\0' ? change->force : NULL,
+  };
+  rc = ask(change, &change->question, peri_stage_prepare, on_prepared);
+  if (rc < 0) {
+    fail(change, rc, NULL);
+    return;
+  }
+  change->preparing = true;
+}
+
+static void on_rolled_back(void *ctx, struct peri_part *parts, size_t count) {
+  struct peri_change *change = ctx;
+  struct peri_roster *roster = roster_of(parts, count);
+  int rc = peri_round_problem(parts, count, &change->problem);
+  finish(change, rc, roster, true);
+}
+
+void peri_change_rollback(struct peri_change *change, const char *kind,
+                          const char *name,
+                          void (*done)(void *ctx,
+                                       const struct peri_change_result *result),
+                          void *ctx) {
+  if (!begin(change, done, ctx)) {
+    return;
+  }
+  snprintf(change->kind, sizeof(change->kind), "%s", kind);
+  snprintf(change->name, sizeof(change->name), "%s", name);
+  change->policy = (struct peri_stage_policy){change->kind, change->name};
+  int rc = ask(change, &change->policy, peri_stage_rollback, on_rolled_back);
+  if (rc < 0) {
+    peri_problem_set(&change->problem, rc, "%s", peri_error_text(rc));
+    finish(change, rc, NULL, true);
+  }
+}
+
+int peri_change_new(const struct peri_change_options *options,
+                    struct peri_change **ret_change) {
+  static const char *const metric = "perigee_config_reloads_total";
+  static const char *const help = "Times the configuration was read again.";
+  struct peri_change *change = calloc(1, sizeof(*change));
+  if (change == NULL) {
+    return PERI_ENOMEM;
+  }
+  change->options = *options;
+  change->taken =
+      peri_metrics_counter(options->metrics, metric, help, "result=\"taken\"");
+  change->refused = peri_metrics_counter(options->metrics, metric, help,
+                                         "result=\"refused\"");
+  *ret_change = change;
+  return 0;
+}
+
+static void on_dropped(void *ctx, struct peri_part *parts, size_t count) {
+  (void)ctx;
+  (void)parts;
+  (void)count;
+}
+
+void peri_change_close(struct peri_change *change) {
+  bool again = change->closed;
+  change->closed = true;
+  if (!again && change->preparing) {
+    // Without memory for it the workers drop it when they end.
+    (void)ask(change, NULL, peri_stage_abort, on_dropped);
+  }
+}
+
+void peri_change_free(struct peri_change *change) {
+  if (change == NULL) {
+    return;
+  }
+  clear(change);
+  peri_setup_done(&change->current);
+  free(change);
+}
