@@ -151,7 +151,9 @@ func ask(args []string) error {
 	for _, word := range args[2:] {
 		if word == "hold" {
 			hold = true
-		} else if err := stream.SendMsg(request(word)); err != nil {
+		} else if err := stream.SendMsg(request(word)); err == io.EOF {
+			break // the call has ended already; why is read below
+		} else if err != nil {
 			return err
 		}
 	}
