@@ -6,7 +6,10 @@
 #include "base/slice.h"
 #include "cache/private.h"
 
-enum { MAX_LABELS = 512 };
+enum {
+  MAX_LABELS = 512,
+  EMPTY_ENTRIES = 4 * PERI_CACHE_SWEEP_ENTRIES  // nobody waits for these locks
+};
 
 int64_t peri_cache_expire_ns(int64_t ttl_ns) {
   int64_t now_ns = peri_clock_unix_ns();
@@ -158,9 +161,8 @@ static size_t empty_some(struct peri_cache *cache) {
   struct peri_cache_group *group =
       PERI_CONTAINER_OF(first, struct peri_cache_group, retired);
   if (group->emptied < peri_store_shards(group->values)) {
-    size_t removed =
-        peri_store_trim(group->values, group->emptied, PERI_CACHE_SWEEP_ENTRIES,
-                        peri_clock_unix_ns());
+    size_t removed = peri_store_trim(group->values, group->emptied,
+                                     EMPTY_ENTRIES, peri_clock_unix_ns());
     group->emptied += removed == 0 ? 1 : 0;
     return removed;
   }
