@@ -2,13 +2,21 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool is_folder(const char *path) {
+// Whether it is a folder; if so its path has no ".." left, since it is shown.
+static bool is_folder(char *path, size_t capacity) {
+  char whole[PATH_MAX];
   struct stat found;
-  return stat(path, &found) == 0 && S_ISDIR(found.st_mode);
+  if (realpath(path, whole) == NULL || stat(whole, &found) != 0 ||
+      !S_ISDIR(found.st_mode)) {
+    return false;
+  }
+  int len = snprintf(path, capacity, "%s", whole);
+  return len > 0 && (size_t)len < capacity;
 }
 
 static bool try(const char *root, const char *below, struct peri_folders *ret) {
@@ -17,7 +25,8 @@ static bool try(const char *root, const char *below, struct peri_folders *ret) {
   int plugins =
       snprintf(at.plugins, sizeof(at.plugins), "%s%s/plugins", root, below);
   if (lua < 0 || plugins < 0 || (size_t)plugins >= sizeof(at.plugins) ||
-      !is_folder(at.lua) || !is_folder(at.plugins)) {
+      !is_folder(at.lua, sizeof(at.lua)) ||
+      !is_folder(at.plugins, sizeof(at.plugins))) {
     return false;
   }
   *ret = at;
