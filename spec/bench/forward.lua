@@ -195,18 +195,26 @@ for _, server in ipairs(servers) do
   h2load(server, 4, 4, 4000)
 end
 
+--- What `take` measured of each server, by name, one number a round.
 local function samples(list, shape, take)
   local got = {}
-  for _ = 1, rounds do
+  for round = 1, rounds do
     for _, server in ipairs(list) do
       got[server.name] = got[server.name] or {}
-      table.insert(got[server.name], take(server, unpack(shape)))
+      got[server.name][round] = take(server, unpack(shape))
     end
   end
-  for name, values in pairs(got) do
-    got[name] = median(values)
-  end
   return got
+end
+
+--- The median of a list, and of its quotients with another one, round by round: what else
+--- the machine does changes slowly beside that.
+local function middle(list, others)
+  local copy, quotients = {}, {}
+  for round, value in ipairs(list) do
+    copy[round], quotients[round] = value, value / others[round]
+  end
+  return median(copy), median(quotients)
 end
 
 local with_direct = { direct, unpack(servers) }
@@ -221,22 +229,20 @@ print(("%-6s %-20s %12s %8s %16s %8s"):format("c x m", "proxy", "CPU us/call", "
 for _, shape in ipairs(shapes) do
   local costs = samples(servers, shape, cost)
   local times = samples(with_direct, { shape[1], shape[2], math.ceil(shape[3] / 5) }, latency)
-  local function added(name)
-    return times[name] - times.direct
+  local added = {}
+  for _, server in ipairs(servers) do
+    added[server.name] = {}
+    for round, time in ipairs(times[server.name]) do
+      added[server.name][round] = time - times.direct[round]
+    end
   end
-  print(("%-6s %-20s %12s %8s %16.0f"):format(shape[1] .. "x" .. shape[2], "(direct: itself)", "", "", times.direct))
+  local itself = middle(times.direct, times.direct)
+  print(("%-6s %-20s %12s %8s %16.0f"):format(shape[1] .. "x" .. shape[2], "(direct: itself)", "", "", itself))
   for _, server in ipairs(servers) do
     local name = server.name
-    print(
-      ("%-6s %-20s %12.2f %8.2f %16.0f %8.2f"):format(
-        "",
-        name,
-        costs[name],
-        costs[name] / costs.haproxy,
-        added(name),
-        added(name) / added("haproxy")
-      )
-    )
+    local cpu, of_haproxy = middle(costs[name], costs.haproxy)
+    local wait, of_its = middle(added[name], added.haproxy)
+    print(("%-6s %-20s %12.2f %8.2f %16.0f %8.2f"):format("", name, cpu, of_haproxy, wait, of_its))
   end
 end
 
