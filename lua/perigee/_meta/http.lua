@@ -11,7 +11,10 @@
 --- if not response then
 ---   return nil, err, name
 --- end
---- return response.status == 200 and response.body or nil, "EIO: it answered " .. response.status
+--- if response.status ~= 200 then
+---   return nil, "EIO: it answered " .. response.status, "EIO"
+--- end
+--- return response.body
 --- ```
 local http = {}
 

@@ -1,6 +1,6 @@
 ---@meta perigee.json
 
---- JSON.
+--- JSON, read and written in C.
 ---
 --- ```lua
 --- local json = require("perigee.json")
@@ -17,8 +17,7 @@ local json = {
   null = nil,
 }
 
---- Whole numbers beyond 2^53 lose digits. A failure is EINVAL, or ELIMIT for what is nested too
---- deep.
+--- Whole numbers beyond 2^53 lose digits. A failure is EINVAL, also for what is nested too deep.
 ---@param text string
 ---@return any value
 ---@return string? err with the line

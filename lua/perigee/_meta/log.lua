@@ -1,8 +1,8 @@
 ---@meta perigee.log
 
 --- Lines of the sidecar's log, under the policy's kind and name: the arguments joined by spaces.
---- At most 50 a second of a policy are written, of at most 2 KiB; what was left out is counted in
---- the next one.
+--- At most 50 a second of a policy are written, of at most 2 KiB; the next one
+--- tells how many were left out.
 ---
 --- ```lua
 --- local log = require("perigee.log")
