@@ -9,7 +9,7 @@ describe("the policies of a configuration", function()
     assert.equal(20000000, tonumber(policies.load_ns))
     assert.equal(500000, tonumber(policies.instructions))
     assert.equal(8388608, tonumber(policies.memory_bytes))
-    assert.same({ 64, 256, 256, 10 }, { policies.requests, policies.timers, policies.coroutines, policies.failures })
+    assert.same({ 2048, 2048, 256, 10 }, { policies.requests, policies.timers, policies.coroutines, policies.failures })
     assert.same({ 10000, 30000 }, { tonumber(policies.window_ms), tonumber(policies.pause_ms) })
   end)
 
