@@ -147,8 +147,12 @@ bool peri_version_may_try(struct peri_version *version) {
   return true;
 }
 
-void peri_version_absolve(struct peri_version *version) {
+void peri_version_forgive(struct peri_version *version) {
   version->failing.count = 0;
+}
+
+void peri_version_absolve(struct peri_version *version) {
+  peri_version_forgive(version);
   version->off = false;
   peri_policy_show(version->policy);
 }

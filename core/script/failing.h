@@ -39,5 +39,7 @@ void peri_version_recovered(struct peri_version *version);
 /// Whether it may be asked now: it is on, or its pause has passed. Asks for one
 /// try only: whoever gets true while it is off makes it.
 bool peri_version_may_try(struct peri_version *version);
+/// Begins to count anew.
+void peri_version_forgive(struct peri_version *version);
 /// Forgets the failures and switches it on without words.
 void peri_version_absolve(struct peri_version *version);

@@ -136,6 +136,13 @@ static void finish(lua_State *L, struct peri_waiter *waiter) {
 
 static bool ask(struct peri_fetch *fetch, struct peri_instance *instance);
 
+// Nothing takes the place of a fallback that is off, so some keys that it fails
+// on must not end it for all: only failures without a success between count.
+static void succeeded(const struct peri_fetch *fetch) {
+  peri_version_forgive(fetch->instance->version);
+  peri_seat_succeeded(&fetch->fallback->seat, fetch->instance);
+}
+
 static void keep_words(struct peri_fetch *fetch, const char *words, size_t len,
                        int code) {
   snprintf(fetch->text, sizeof(fetch->text), "fallback %s: %.*s",
@@ -163,7 +170,7 @@ static void ended(struct peri_waiter *waiter) {
       PERI_CONTAINER_OF(waiter, struct peri_fetch, waiter);
 
   if (waiter->state == PERI_WAITER_ENDED) {
-    peri_seat_succeeded(&fetch->fallback->seat, fetch->instance);
+    succeeded(fetch);
   } else if (ask_before(fetch)) {
     return;
   }
@@ -233,8 +240,6 @@ static int push_call(lua_State *L, void *ctx) {
 // Runs the policy up to its end or its first wait. Returns false when it has
 // ended.
 static bool ask(struct peri_fetch *fetch, struct peri_instance *instance) {
-  struct peri_seat *seat = &fetch->fallback->seat;
-
   fetch->instance = instance;
   peri_seat_hold(instance);
   fetch->waiter = (struct peri_waiter){
@@ -245,7 +250,7 @@ static bool ask(struct peri_fetch *fetch, struct peri_instance *instance) {
     return ask_before(fetch);
   }
   if (state == PERI_WAITER_ENDED) {
-    peri_seat_succeeded(seat, instance);
+    succeeded(fetch);
   }
   return state == PERI_WAITER_WAITING;
 }

@@ -186,13 +186,13 @@ int peri_seat_update(struct peri_seat *seat, struct peri_peers *peers,
        at = at->next) {
     outdate(PERI_CONTAINER_OF(at, struct peri_instance, link));
   }
-  // What is being prepared may have nothing else yet.
-  if (!seat->current && seat->next) {
-    return is_fresh(seat, seat->next) ? 0 : PERI_ESCRIPT;
+  // What is prepared takes them now, and may be all there is yet.
+  bool prepared = seat->next && is_fresh(seat, seat->next);
+  if (!seat->current) {
+    return prepared ? 0 : PERI_ESCRIPT;
   }
   // One that is off takes them when it is tried again.
-  if (seat->current &&
-      (seat->current->version->off || is_fresh(seat, seat->current))) {
+  if (seat->current->version->off || is_fresh(seat, seat->current)) {
     return 0;
   }
   return seat->previous && is_fresh(seat, seat->previous) ? 0 : PERI_ESCRIPT;

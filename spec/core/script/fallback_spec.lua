@@ -11,12 +11,12 @@ describe("a fallback", function()
     s.clean()
   end)
 
-  local function start(body)
+  local function start(body, config)
     script = s.script({
       ["fallback/f.lua"] = "local policy = require('perigee.policy')\nreturn policy.fallback({ name = 'f', fetch = function(self, request, cause)\n"
         .. body
         .. "\nend })",
-    })
+    }, config)
     return assert(script:fallback("f"))
   end
   local function fetch(body, options)
@@ -217,5 +217,99 @@ describe("a fallback", function()
       script:close()
       script = nil
     end
+  end)
+
+  -- A second version, and what a key gets from it.
+  local function replace(body, config)
+    local before = "if request:key() == 'slow' then return sleep(30, 'slow one') end return 'one ' .. request:key()"
+    local fallback = start(before, config)
+    local text = "return require('perigee.policy').fallback({ name = 'f', fetch = function(self, request, cause) " .. body .. " end })"
+    assert.equal("", script:reload({ ["fallback/f.lua"] = text }))
+    assert.equal(0, C.script_shim_sleepers(script.shim))
+    return fallback
+  end
+
+  it("that raises is followed by the version before, with the same request", function()
+    local fallback = replace("if cause == 'origin' then error('new') end return 'two'")
+    assert.equal("one NZ", script:fetch(fallback, "NZ").value)
+    assert.equal("two", script:fetch(fallback, "NZ", { cause = "timeout", peer = "p" }).value)
+    assert.same({ 1, 1 }, { (script:notices()), script:errors("fallback", "f") })
+  end)
+
+  it("that raises after a wait, or uses up a budget, is followed as well", function()
+    local fallback = replace("if request:key() == 'loop' then while true do end end sleep(2) error('late')")
+    assert.same({ "one a", "slow one" }, { script:fetch(fallback, "a").value, script:fetch(fallback, "slow").value })
+    assert.equal("one loop", script:fetch(fallback, "loop").value)
+  end)
+
+  it("that has no value is not followed", function()
+    local fallback = replace("return nil, 'ENOTFOUND: none', 'ENOTFOUND'")
+    assert.equal(s.ENOTFOUND, script:fetch(fallback, "a").code)
+    script:close()
+    fallback = replace("return nil, 'EIO: broken', 'EIO'")
+    assert.equal(s.EIO, script:fetch(fallback, "a").code)
+  end)
+
+  it("tells the last failure when every version fails", function()
+    local fallback = start("error('old')")
+    script:reload({ ["fallback/f.lua"] = "return require('perigee.policy').fallback({ name = 'f', fetch = function() error('new') end })" })
+    local got = script:fetch(fallback, "a")
+    assert.equal(s.ESCRIPT, got.code)
+    assert.truthy(got.text:find("^fallback f: .*: old$"), got.text)
+  end)
+
+  it("ends what it began on the version that it began with", function()
+    local fallback = start("sleep(20) return 'one'")
+    local outcome, fetch_box = ffi.new("struct script_outcome"), ffi.new("struct peri_fetch *[1]")
+    assert.equal(0, C.script_shim_fetch(fallback, "NZ", "origin", "", 60000, outcome, fetch_box))
+    for i = 2, 4 do
+      script:reload({ ["fallback/f.lua"] = ("return require('perigee.policy').fallback({ name = 'f', fetch = function() return '%d' end })"):format(i) })
+    end
+    assert.equal("4", script:fetch(fallback, "a").value)
+    C.script_shim_wait(script.shim, outcome, 60000)
+    assert.same({ 1, "one" }, { outcome.calls, ffi.string(outcome.value, 3) })
+  end)
+
+  it("lets a fetch be cancelled, or time out, on any version", function()
+    local fallback = replace("sleep(2) error('late')")
+    local outcome, fetch_box = ffi.new("struct script_outcome"), ffi.new("struct peri_fetch *[1]")
+    assert.equal(0, C.script_shim_fetch(fallback, "slow", "origin", "", 60000, outcome, fetch_box))
+    script:await(function() -- The old version waits now.
+      return script:errors("fallback", "f") == 1
+    end)
+    script:reload({}, { force = "*" })
+    C.script_shim_cancel(fallback, fetch_box[0])
+    assert.equal(0, outcome.calls)
+    assert.equal(1, script.shim.cancels)
+    assert.equal(0, C.script_shim_fetch(fallback, "NZ", "origin", "", 60000, outcome, fetch_box))
+    script:reload({}, { force = "*" })
+    C.script_shim_cancel(fallback, fetch_box[0])
+    assert.equal(0, outcome.calls)
+  end)
+
+  local limits = '{"policies":{"limits":{"failures":3,"pause":"1h"}}}'
+
+  it("is switched off when nothing but failures comes", function()
+    local fallback = start("if request:key() == 'bad' then error('no ' .. request:key()) end return 'fine'", limits)
+    for _ = 1, 10 do
+      assert.equal(s.ESCRIPT, script:fetch(fallback, "bad").code)
+      assert.equal("fine", script:fetch(fallback, "good").value)
+    end
+    for _ = 1, 3 do
+      script:fetch(fallback, "bad")
+    end
+    local got = script:fetch(fallback, "good")
+    assert.equal(s.ESCRIPT, got.code)
+    assert.truthy(got.text:find("^fallback f: switched off after 3 failures in 10 s: .*: no bad$"), got.text)
+    assert.equal(13, script:errors("fallback", "f"))
+  end)
+
+  it("leaves fetches to the version before while it is off", function()
+    local fallback = replace("error('new')", limits)
+    for _ = 1, 6 do
+      assert.equal("one a", script:fetch(fallback, "a").value)
+    end
+    assert.equal(3, script:errors("fallback", "f"))
+    assert.is_true(script:policy("fallback", "f").off)
   end)
 end)

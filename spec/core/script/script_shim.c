@@ -224,6 +224,10 @@ void script_shim_step(struct script_shim *shim, uint64_t max_ms) {
   peri_loop_step(shim->loop, max_ms);
 }
 
+uint64_t script_shim_now_ns(void) {
+  return peri_clock_mono_ns();
+}
+
 struct looking {
   const char *kind, *name;
   struct script_shim_policy *policy;

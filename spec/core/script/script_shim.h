@@ -50,6 +50,7 @@ int script_shim_prepare(struct script_shim *shim, const char *config,
 /// `max_ms`.
 int script_shim_prepared(struct script_shim *shim, uint64_t max_ms);
 void script_shim_step(struct script_shim *shim, uint64_t max_ms);
+uint64_t script_shim_now_ns(void);
 
 /// A copy of what peri_script_each() shows of one policy.
 struct script_shim_policy {

@@ -111,6 +111,22 @@ describe("a use of a policy", function()
     assert.equal(three[3], (balancer:pick()))
   end)
 
+  it("takes endpoints while all that it has is prepared", function()
+    script = s.script({})
+    local config = '{"balancer":"b"}'
+    assert.equal("", script:prepare({ ["balancer/b.lua"] = text(2) }, { config = config }))
+    local balancer = assert(balancers.make(script, "b"))
+    assert.equal(0, balancer:update(three))
+    assert.equal(s.ESCRIPT, select(2, balancer:pick()))
+    script:commit()
+    assert.equal(three[2], (balancer:pick()))
+    local words = "update = function(self, endpoints) if #endpoints == 1 then error('never') end end,"
+    assert.equal("", script:prepare({ ["balancer/b.lua"] = text(2, words) }, { config = config }))
+    local other = assert(balancers.make(script, "b"))
+    assert.equal(0, other:update({ three[1] }))
+    assert.truthy(select(2, script:notices()):find("never", 1, true))
+  end)
+
   it("wants outcomes when a version of it does", function()
     local balancer = start({ ["balancer/b.lua"] = (text(1):gsub("done = [^\n]+", "")) })
     assert.is_false(balancer:wants_done())
