@@ -192,6 +192,19 @@ describe("the types for policies", function()
     assert.equal(sorted(words_of("core/model/config_policies.c", "static const char %*const keys%[%]")), sorted(declared("perigee.Limits")))
   end)
 
+  it("tell of every limit what it is by default", function()
+    local count, limits = 0, meta.members(classes, "perigee.Limits")
+    local body = tree.read("core/model/config_policies.c"):match("%(struct peri_config_policies%)(%b{})")
+    for field, value in body:gmatch("%.([%w_]+) = ([^,}]+)") do
+      local name, unit = field:gsub("_%l%l$", ""):gsub("_bytes$", ""), field:match("_(%l%ls?)$")
+      local shown = unit == "ns" and tonumber(value) / 1e6 .. "ms" or unit == "ms" and tonumber(value) / 1e3 .. "s" or value
+      shown = shown:gsub("^(%d+) << 20$", "%1MiB")
+      assert.truthy(limits[name].doc:find(shown, 1, true), ("%s is %s by default: %s"):format(name, shown, limits[name].doc))
+      count = count + 1
+    end
+    assert.equal(12, count)
+  end)
+
   it("tell of every reason to ask a fallback", function()
     local causes = captured("core/cache/load.c", 'return "(%w+)"', '"(%w+)" : "%w+";', '%w+ %? "%w+" : "(%w+)"', 'return %w+ %? "(%w+)"', 'ask_fallback%(load, "(%w+)"%)')
     local told = {}
