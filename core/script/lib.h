@@ -59,6 +59,10 @@ void *peri_share_get(struct peri_share *share, enum peri_share_slot slot);
 void peri_share_put(struct peri_share *share, enum peri_share_slot slot,
                     void *object, void (*free_object)(void *object));
 
+/// Lets the gauges of a VM count in the metrics (as they do at first), or not:
+/// of several versions of a policy, only those of the running one show.
+void peri_metrics_show(struct peri_vm *vm, bool show);
+
 /// In Lua, `policy.use("fallback", { "json_file", … })` gives another policy's
 /// object, made in this VM: `:fetch(request, cause)` (or `:update(peers)` and
 /// `:pick(key, peers)` for "picker"). For policies that combine others; only

@@ -7,14 +7,17 @@
 #include "base/metrics.h"
 #include "base/slice.h"
 #include "script/lib.h"
+#include "script/state.h"
 
 enum { MOST_SERIES = 64, NAME_BYTES = 64, HELP_BYTES = 200 };
 
 // One series of this VM. `metric` is NULL where nothing collects metrics. A
 // gauge adds what it changed by, so that the workers' VMs share one series
 // which shows their sum.
-struct series {
+struct peri_series {
   struct peri_metric *metric;
+  struct peri_vm *vm;  // of a gauge, which may be hidden; else NULL
+  struct peri_series *next;
   int64_t added;
 };
 
@@ -29,15 +32,17 @@ static int64_t check_amount(lua_State *L, int index) {
   return (int64_t)llround(amount);
 }
 
-static void add(struct series *series, int64_t amount) {
+static void add(struct peri_series *series, int64_t amount) {
+  bool hidden = series->vm && series->vm->gauges_hidden;
+
   series->added += amount;
-  if (series->metric) {
+  if (series->metric && !hidden) {
     peri_metric_add(series->metric, amount);
   }
 }
 
 static int counter_add(lua_State *L) {
-  struct series *series = luaL_checkudata(L, 1, counter_type);
+  struct peri_series *series = luaL_checkudata(L, 1, counter_type);
   int64_t amount = check_amount(L, 2);
 
   luaL_argcheck(L, amount >= 0, 2, "a counter only grows; use a gauge");
@@ -46,14 +51,14 @@ static int counter_add(lua_State *L) {
 }
 
 static int gauge_add(lua_State *L) {
-  struct series *series = luaL_checkudata(L, 1, gauge_type);
+  struct peri_series *series = luaL_checkudata(L, 1, gauge_type);
 
   add(series, check_amount(L, 2));
   return 0;
 }
 
 static int gauge_set(lua_State *L) {
-  struct series *series = luaL_checkudata(L, 1, gauge_type);
+  struct peri_series *series = luaL_checkudata(L, 1, gauge_type);
 
   luaL_checknumber(L, 2);
   add(series, check_amount(L, 2) - series->added);
@@ -62,10 +67,29 @@ static int gauge_set(lua_State *L) {
 
 // A VM that goes takes its part of the sum along.
 static int gauge_collect(lua_State *L) {
-  struct series *series = luaL_checkudata(L, 1, gauge_type);
+  struct peri_series *series = luaL_checkudata(L, 1, gauge_type);
+  struct peri_series **at = &series->vm->gauges;
 
   add(series, -series->added);
+  while (*at && *at != series) {
+    at = &(*at)->next;
+  }
+  if (*at) {
+    *at = series->next;
+  }
   return 0;
+}
+
+void peri_metrics_show(struct peri_vm *vm, bool show) {
+  if (show != vm->gauges_hidden) {
+    return;
+  }
+  vm->gauges_hidden = !show;
+  for (struct peri_series *at = vm->gauges; at; at = at->next) {
+    if (at->metric) {
+      peri_metric_add(at->metric, show ? at->added : -at->added);
+    }
+  }
 }
 
 static const char *check_name(lua_State *L, size_t *ret_len) {
@@ -119,8 +143,14 @@ static int open_series(lua_State *L, bool counts) {
   if (*count == MOST_SERIES) {
     return luaL_error(L, "a policy keeps at most %d metrics", MOST_SERIES);
   }
-  struct series *series = lua_newuserdata(L, sizeof(*series));
-  *series = (struct series){.metric = find(L, full, counts)};
+  struct peri_series *series = lua_newuserdata(L, sizeof(*series));
+  *series = (struct peri_series){.metric = find(L, full, counts)};
+  if (!counts) {
+    struct peri_vm *vm = peri_vm_of(L);
+    series->vm = vm;
+    series->next = vm->gauges;
+    vm->gauges = series;
+  }
   luaL_getmetatable(L, counts ? counter_type : gauge_type);
   lua_setmetatable(L, -2);
   lua_pushvalue(L, -1);

@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "base/slice.h"
 #include "model/config.h"
+#include "script/lib.h"
 #include "script/named.h"
 #include "script/script_private.h"
 #include "script/version.h"
@@ -96,6 +97,13 @@ void peri_policy_show(struct peri_policy *policy) {
   policy->shown_off = off;
 }
 
+static void show_gauges(struct peri_policy *policy) {
+  if (policy->previous) {
+    peri_metrics_show(policy->previous->vm, false);
+  }
+  peri_metrics_show(policy->current->vm, true);
+}
+
 void peri_policy_switch(struct peri_policy *policy) {
   struct peri_version *oldest = policy->previous;
 
@@ -106,6 +114,7 @@ void peri_policy_switch(struct peri_policy *policy) {
   policy->current = policy->next;
   policy->next = NULL;
   policy->made = policy->current->number;
+  show_gauges(policy);
   peri_policy_show(policy);
   peri_version_unref(oldest);
 }
@@ -115,5 +124,6 @@ void peri_policy_swap(struct peri_policy *policy) {
 
   policy->current = policy->previous;
   policy->previous = current;
+  show_gauges(policy);
   peri_version_absolve(policy->current);
 }

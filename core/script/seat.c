@@ -39,9 +39,9 @@ static int load_first(struct peri_policy *policy,
     return 0;
   }
   int rc = peri_version_load(policy, script->vm_options.config, script->sources,
-                             1, &policy->current, ret_problem);
+                             1, &policy->next, ret_problem);
   if (rc == 0) {
-    policy->made = 1;
+    peri_policy_switch(policy);
   }
   return rc;
 }

@@ -5,6 +5,7 @@
 #include "script/vm.h"
 
 struct luaL_Reg;
+struct peri_series;
 struct peri_source;
 struct peri_sources;
 
@@ -58,6 +59,8 @@ struct peri_vm {
   struct peri_vm_resolved *resolved;
   size_t resolved_count;
   struct peri_metrics *metrics;
+  struct peri_series *gauges;  // lib_metrics.c
+  bool gauges_hidden;
   struct peri_share *share;
   const void *metatables[4];  // by enum peri_handle_type
 };

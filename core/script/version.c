@@ -8,6 +8,7 @@
 
 #include "loop/timer.h"
 #include "model/config.h"
+#include "script/lib.h"
 #include "script/policy.h"
 #include "script/script_private.h"
 #include "script/sources.h"
@@ -126,6 +127,7 @@ int peri_version_load(struct peri_policy *policy, struct peri_config *config,
     peri_version_free(version);
     return no_memory(policy, ret_problem);
   }
+  peri_metrics_show(version->vm, false);
   int rc = load(version, ret_problem);
   if (rc < 0) {
     peri_version_free(version);
