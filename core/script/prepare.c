@@ -287,6 +287,9 @@ void peri_script_forgo(struct peri_script *script, const char *kind,
 
 static void switch_over(const struct peri_prepare *prepare,
                         struct peri_policy *policy) {
+  if (policy->waiting) {
+    forgo(policy);  // It is not whole yet.
+  }
   for (struct peri_list *at = policy->seats.next; at != &policy->seats;
        at = at->next) {
     peri_seat_switch(PERI_CONTAINER_OF(at, struct peri_seat, link));

@@ -143,6 +143,27 @@ describe("preparing", function()
     assert.equal(0, C.script_shim_prepare(script.shim, nil, nil))
   end)
 
+  it("takes nothing that is not whole", function()
+    local slow = "for _ = 1, 5e6 do end "
+    script = s.script({ ["fallback/f.lua"] = fallback("'one'") }, '{"policies":{"limits":{"load":"1s"}}}')
+    local f = assert(script:fallback("f"))
+    for i = 1, 50 do
+      s.write(script.folder .. "/fallback/f.lua", slow .. fallback("'two'") .. "-- " .. i)
+      assert.equal(0, C.script_shim_prepare(script.shim, nil, nil))
+      local ready = script.shim.prepared
+      for _ = 1, i % 3 do
+        C.script_shim_step(script.shim, 1)
+        ready = script.shim.prepared
+      end
+      script:commit()
+      assert.equal(script:policy("fallback", "f").version == 1 and "one" or "two", script:fetch(f).value)
+      if ready > 0 then
+        assert.equal("two", script:fetch(f).value)
+        break
+      end
+    end
+  end)
+
   it("carries state over", function()
     local counter = [[
       local policy = require("perigee.policy")

@@ -150,4 +150,80 @@ describe("a use of a policy", function()
     assert.equal(0, script:rollback("balancer", "b"))
     assert.same({ three[1], three[1] }, { (balancer:pick()), (later:pick()) })
   end)
+
+  it("stays whole whatever happens in any order", function()
+    script = s.script({ ["balancer/b.lua"] = text(1) }, '{"balancer":"b"}')
+    local C, seats, calls, edits = s.C, {}, {}, 0
+    local random = math.random
+    local seed = tonumber(os.getenv("PERI_SEED")) or os.time()
+    math.randomseed(seed)
+    local deeds = {
+      function()
+        if #seats < 4 then
+          seats[#seats + 1] = assert(balancers.make(script, "b"))
+          seats[#seats]:update(three)
+        end
+      end,
+      function()
+        local seat = table.remove(seats, random(#seats))
+        if seat then
+          calls[seat] = nil
+          seat:free()
+        end
+      end,
+      function()
+        local seat = seats[random(#seats)]
+        if seat then
+          seat:update(random(2) == 1 and three or { three[1], "10.0.0.9:1", three[3] })
+        end
+      end,
+      function()
+        local seat = seats[random(#seats)]
+        for _ = 1, seat and 5 or 0 do
+          local address = seat:pick()
+          -- One that has only a prepared version cannot answer yet.
+          if address then
+            calls[seat] = calls[seat] or {}
+            table.insert(calls[seat], { address, seat.choice.version })
+            assert.equal(script:policy("balancer", "b").version, seat.choice.version)
+          end
+        end
+      end,
+      function()
+        local seat = seats[random(#seats)]
+        local call = seat and calls[seat] and table.remove(calls[seat], random(#calls[seat]))
+        if call then
+          again(seat, call[2])
+          seat:done(call[1], {}, call[2])
+        end
+      end,
+      function()
+        edits = edits + 1
+        local broken = { "update = function() error('no') end,", "import = 7,", "selftest = function() return false end," }
+        s.write(script.folder .. "/balancer/b.lua", text(random(3), random(4) == 1 and broken[random(3)] or "-- " .. edits))
+        C.script_shim_prepare(script.shim, nil, random(5) == 1 and "*" or nil)
+      end,
+      function()
+        C.script_shim_step(script.shim, 1)
+      end,
+      function()
+        C.peri_script_commit(script.shim.script)
+      end,
+      function()
+        (random(2) == 1 and C.peri_script_abort or C.peri_script_commit)(script.shim.script)
+      end,
+      function()
+        C.peri_script_forgo(script.shim.script, "balancer", "b")
+      end,
+      function()
+        script:rollback("balancer", "b")
+      end,
+    }
+    local ok, words = pcall(function()
+      for _ = 1, 2000 do
+        deeds[random(#deeds)]()
+      end
+    end)
+    assert.is_true(ok, ("PERI_SEED=%d: %s"):format(seed, tostring(words)))
+  end)
 end)

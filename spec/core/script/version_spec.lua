@@ -1,4 +1,5 @@
 local s = require("spec.core.script.support")
+local balancers = require("spec.core.script.balancer_support")
 local C, ffi = s.C, s.ffi
 
 describe("a version of a policy", function()
@@ -18,6 +19,30 @@ describe("a version of a policy", function()
     assert(script:fallback("f"))
     local shown = script:policy("fallback", "f")
     assert.is_true(shown.bytes > 1000 and shown.bytes <= 100 * 1024, tostring(shown.bytes))
+  end)
+
+  it("is as small for what Perigee ships", function()
+    local root = os.getenv("PERI_ROOT")
+    script = s.script({}, ('{"policies":{"path":["%s/plugins"]}}'):format(root))
+    for _, case in ipairs({
+      { "balancer", "round_robin" },
+      { "balancer", "p2c_ewma" },
+      { "balancer", "consistent_hash", '{"by":"header:x"}' },
+      { "balancer", "zone_first", '{"zone":"a"}' },
+      { "balancer", "subset", '{"size":3}' },
+      { "picker", "maglev" },
+      { "fallback", "static_reply", '{"value":"x"}' },
+    }) do
+      local kind, name, options = case[1], case[2], case[3]
+      local balancer = kind == "balancer" and assert(balancers.make(script, name, options))
+      assert(balancer or script[kind](script, name, options))
+      local bytes = script:policy(kind, name).bytes
+      assert.is_true(bytes <= 100 * 1024, ("%s %s: %d"):format(kind, name, bytes))
+      if balancer then
+        balancer:free()
+        script.pickers = {}
+      end
+    end
   end)
 
   it("is its files: the same text has the same digest", function()
