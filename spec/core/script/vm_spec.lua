@@ -12,6 +12,20 @@ describe("a VM", function()
     assert.is_true(tonumber(C.peri_vm_bytes(vm)) <= 100 * 1024, tostring(C.peri_vm_bytes(vm)))
   end)
 
+  it("is small with each policy that is shipped", function()
+    local root = os.getenv("PERI_ROOT")
+    local pipe = assert(io.popen(("cd %s/plugins && ls */*.lua"):format(root)))
+    local names = pipe:read("*a")
+    pipe:close()
+    for name in names:gmatch("(%S+)%.lua") do
+      local vm = s.vm(0, root .. "/lua", root .. "/plugins")
+      local code, text = s.eval(vm, ("return type(require(%q))"):format((name:gsub("/", "."))), nil, nil, true)
+      assert.same({ 0, "table" }, { code, text }, name)
+      local bytes = tonumber(C.peri_vm_bytes(vm))
+      assert.is_true(bytes <= 100 * 1024, name .. ": " .. bytes)
+    end
+  end)
+
   it("says file, line and traceback when it raises", function()
     local vm = s.vm()
     local code, text = s.eval(vm, "local function f()\n error('no way') end\nf()\nreturn 1")
