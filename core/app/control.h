@@ -3,9 +3,11 @@
 #include "base/types.h"
 
 struct peri_ask;
+struct peri_cache_worker;
 struct peri_call;
 struct peri_mailbox;
 struct peri_metrics;
+struct peri_proxy;
 struct peri_snapshot;
 
 /// perigee.v1.Mesh of one worker: what this sidecar tells its operator. Its
@@ -16,6 +18,9 @@ struct peri_control {
   const char *cluster;
   struct peri_ask *ask;          // the control thread's ear
   struct peri_mailbox *mailbox;  // the worker's
+  struct peri_proxy *proxy;
+  struct peri_cache_worker *cache;
+  uint32_t worker;  // its number
 };
 
 /// Handlers for peri_call_accept(); `ctx` is the struct peri_control.

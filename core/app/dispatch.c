@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "app/control.h"
+#include "app/explain.h"
 #include "app/health.h"
 #include "app/reflection.h"
 #include "base/slice.h"
@@ -29,6 +30,7 @@ static const struct row table[] = {
     {"/perigee.v1.Mesh/Policies", PERI_DISPATCH_POLICIES, true},
     {"/perigee.v1.Mesh/ReloadPolicies", PERI_DISPATCH_RELOAD_POLICIES, true},
     {"/perigee.v1.Mesh/RollbackPolicy", PERI_DISPATCH_ROLLBACK_POLICY, true},
+    {"/perigee.v1.Mesh/Explain", PERI_DISPATCH_EXPLAIN, true},
     {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
      PERI_DISPATCH_REFLECTION, true},
     {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
@@ -46,6 +48,7 @@ static void (*const controls[])(void *ctx, struct peri_call *call,
     [PERI_DISPATCH_POLICIES] = peri_control_policies,
     [PERI_DISPATCH_RELOAD_POLICIES] = peri_control_reload_policies,
     [PERI_DISPATCH_ROLLBACK_POLICY] = peri_control_rollback_policy,
+    [PERI_DISPATCH_EXPLAIN] = peri_control_explain,
 };
 
 enum peri_dispatch_target peri_dispatch_choose(struct peri_slice path,

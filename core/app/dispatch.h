@@ -24,7 +24,8 @@ enum peri_dispatch_target {
   PERI_DISPATCH_REFLECTION = 10,
   PERI_DISPATCH_POLICIES = 11,
   PERI_DISPATCH_RELOAD_POLICIES = 12,
-  PERI_DISPATCH_ROLLBACK_POLICY = 13
+  PERI_DISPATCH_ROLLBACK_POLICY = 13,
+  PERI_DISPATCH_EXPLAIN = 14
 };
 
 /// Chooses by a request's path. Trust is by listener: `mesh` says that the call

@@ -7,6 +7,7 @@
 #include "app/admin.h"
 #include "app/ask.h"
 #include "app/child.h"
+#include "app/explain.h"
 #include "app/reload.h"
 #include "app/serve.h"
 #include "app/sidecar_private.h"
@@ -288,6 +289,7 @@ static void tear_down(struct peri_sidecar *car) {
   }
   // With the last answers of the workers every change has ended.
   peri_reload_free(car->reload);
+  peri_explain_free(car->explain);
   peri_ask_free(car->ask);
   if (car->loop != NULL && peri_loop_free(car->loop) < 0) {
     peri_log(PERI_LOG_ERROR, "app", "the control loop left handles open");

@@ -17,6 +17,7 @@ struct peri_mailbox;
 struct peri_metric;
 struct peri_metrics;
 struct peri_registry;
+struct peri_explain;
 struct peri_reload;
 struct peri_signal;
 struct peri_timer;
@@ -62,6 +63,7 @@ struct peri_sidecar {
   uint64_t leave_by_ns;   // when the drain time is over
   bool registry_stopped;  // or stopping
   struct peri_reload *reload;
+  struct peri_explain *explain;
   struct peri_signal *signals[PERI_SIDECAR_SIGNALS];
   struct peri_timer *sweep;
   struct peri_timer *limit;    // of a drain, then of the stop

@@ -9,6 +9,7 @@
 #include "app/admin.h"
 #include "app/ask.h"
 #include "app/child.h"
+#include "app/explain.h"
 #include "app/folders.h"
 #include "app/limits.h"
 #include "app/reload.h"
@@ -239,6 +240,13 @@ static int start_registry(struct peri_sidecar *car, const char *file) {
       .ctx = car,
   };
   rc = peri_reload_new(&reload, &car->reload);
+  if (rc == 0) {
+    struct peri_explain_options explain = {.control = car->mailbox,
+                                           .workers = car->workers,
+                                           .count = car->count,
+                                           .ask = car->ask};
+    rc = peri_explain_new(&explain, &car->explain);
+  }
   return rc < 0 ? fail_code(car, rc) : 0;
 }
 

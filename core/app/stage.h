@@ -5,6 +5,7 @@
 struct peri_cache_plan;
 struct peri_cache_worker;
 struct peri_config;
+struct peri_decisions;
 struct peri_failures;
 struct peri_part;
 struct peri_proxy;
@@ -18,6 +19,8 @@ struct peri_stage {
   struct peri_script *script;  // NULL when the worker has ended, as the others
   struct peri_proxy *proxy;
   struct peri_cache_worker *cache;
+  const struct peri_decisions *decisions;
+  uint32_t worker;              // its number
   struct peri_part *preparing;  // waits for the script
 };
 

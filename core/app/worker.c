@@ -17,6 +17,7 @@
 #include "loop/mailbox.h"
 #include "loop/timer.h"
 #include "model/config.h"
+#include "model/decisions.h"
 #include "model/snapshot.h"
 #include "proxy/proxy.h"
 #include "script/match.h"
@@ -80,6 +81,7 @@ static int load_proxy(struct peri_worker *worker,
       .client = worker->client,
       .host = peri_script_host(worker->script),
       .metrics = worker->options.metrics,
+      .decisions = worker->decisions,
       .pattern = peri_script_match,
       .want = want,
       .ctx = worker,
@@ -108,6 +110,7 @@ static int load_policies(struct peri_worker *worker,
       .mailbox = worker->mailbox,
       .client = worker->client,
       .host = peri_script_host(worker->script),
+      .decisions = worker->decisions,
       .message_bytes = worker->options.limits.message_bytes,
   };
   rc = peri_cache_worker_new(&cache, &worker->cache, problem);
@@ -134,7 +137,11 @@ static int build(struct peri_worker *worker, struct peri_problem *problem) {
   if (rc == 0) {
     worker->health = peri_health_new();
     worker->reflection = peri_reflection_new();
-    rc = worker->health != NULL && worker->reflection != NULL ? 0 : PERI_ENOMEM;
+    worker->decisions = peri_decisions_new();
+    rc = worker->health != NULL && worker->reflection != NULL &&
+                 worker->decisions != NULL
+             ? 0
+             : PERI_ENOMEM;
   }
   if (rc == 0) {
     rc = open_doors(worker);
@@ -150,10 +157,15 @@ static int build(struct peri_worker *worker, struct peri_problem *problem) {
   worker->stage.script = worker->script;
   worker->stage.proxy = worker->proxy;
   worker->stage.cache = worker->cache;
+  worker->stage.decisions = worker->decisions;
+  worker->stage.worker = worker->options.index;
   worker->control.metrics = worker->options.metrics;
   worker->control.cluster = worker->options.config->cluster;
   worker->control.ask = worker->options.ask;
   worker->control.mailbox = worker->mailbox;
+  worker->control.proxy = worker->proxy;
+  worker->control.cache = worker->cache;
+  worker->control.worker = worker->options.index;
   worker->dispatch.cache = worker->cache;
   worker->dispatch.proxy = worker->proxy;
   worker->dispatch.health = worker->health;
@@ -194,6 +206,7 @@ static void tear_down(struct peri_worker *worker) {
   }
   peri_health_free(worker->health);
   peri_reflection_free(worker->reflection);
+  peri_decisions_free(worker->decisions);
   if (worker->control.snapshot != NULL) {
     peri_snapshot_unref(worker->control.snapshot);
   }

@@ -11,6 +11,7 @@
 #include "loop/mailbox.h"
 
 struct peri_cache_worker;
+struct peri_decisions;
 struct peri_h2_client;
 struct peri_h2_server;
 struct peri_health;
@@ -40,6 +41,7 @@ struct peri_worker {
   struct peri_mailbox *mailbox;
   struct peri_h2_client *client;
   struct peri_script *script;
+  struct peri_decisions *decisions;
   struct peri_cache_worker *cache;
   struct peri_proxy *proxy;
   struct peri_health *health;

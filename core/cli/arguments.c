@@ -23,6 +23,7 @@ static const struct option options[] = {
     {"--config", PERI_CLI_CONFIG, true},
     {"--header", PERI_CLI_HEADER, true},
     {"--raw", PERI_CLI_RAW, true},
+    {"--authority", PERI_CLI_AUTHORITY, true},
 };
 
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
@@ -128,6 +129,9 @@ static int take(const struct option *option, const char *value,
       return take_header(value, arguments, ret_problem);
     case PERI_CLI_RAW:
       arguments->raw = value;
+      return 0;
+    case PERI_CLI_AUTHORITY:
+      arguments->authority = value;
       return 0;
     default:
       arguments->config = value;

@@ -11,7 +11,8 @@ enum peri_cli_flag {
   PERI_CLI_TTL = 8,
   PERI_CLI_CONFIG = 16,
   PERI_CLI_HEADER = 32,
-  PERI_CLI_RAW = 64
+  PERI_CLI_RAW = 64,
+  PERI_CLI_AUTHORITY = 128
 };
 
 enum { PERI_CLI_MOST_HEADERS = 32 };
@@ -22,6 +23,7 @@ struct peri_cli_arguments {
   const char *config;       // "perigee.lua" by default
   uint64_t timeout_ms;      // 10,000 by default; never 0
   int64_t ttl_ns;           // -1 when not given
+  const char *authority;    // NULL when not given
   const char *raw;          // a file, "-" for standard input, or NULL
   const char *headers[32];  // each name=value
   size_t header_count;

@@ -80,6 +80,16 @@ static const struct verb verbs[] = {
      "again.\n"
      "NAME is as cheap or balancer/cheap.\n",
      CALL | PERI_CLI_JSON, 1, 2, peri_cli_policy},
+    {"explain", "[SERVICE/METHOD | GROUP KEY]",
+     "tell where calls and keys go, and why",
+     "Without words: the last decisions of all workers, the newest last. With "
+     "a\n"
+     "SERVICE/METHOD, or a GROUP and a KEY: what would be decided now; nothing "
+     "is\n"
+     "sent. A call with the header perigee-explain: 1 gets the same in its\n"
+     "trailers.\n",
+     CALL | PERI_CLI_JSON | PERI_CLI_HEADER | PERI_CLI_AUTHORITY, 0, 2,
+     peri_cli_explain_verb},
     {"stats", "[PREFIX]", "show counters and gauges",
      "PREFIX chooses those whose name begins so, as perigee_cache.\n",
      CALL | PERI_CLI_JSON, 0, 1, peri_cli_stats},
@@ -102,6 +112,8 @@ static const struct option_help option_helps[] = {
     {PERI_CLI_TTL,
      "  --ttl TIME      how long the value lives, as 30s or 1h\n"},
     {PERI_CLI_HEADER, "  --header N=V    a header of the call, any number\n"},
+    {PERI_CLI_AUTHORITY,
+     "  --authority A   the call's authority (the target)\n"},
     {PERI_CLI_RAW, "  --raw FILE|-    send bytes as they are, print bytes\n"},
     {PERI_CLI_CONFIG, "  --config FILE   configuration (./perigee.lua)\n"},
     {PERI_CLI_JSON, "  --json          print JSON\n"},

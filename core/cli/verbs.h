@@ -47,6 +47,7 @@ int peri_cli_remove(const struct peri_cli_run *run);
 int peri_cli_peers(const struct peri_cli_run *run);
 int peri_cli_services(const struct peri_cli_run *run);
 int peri_cli_policy(const struct peri_cli_run *run);
+int peri_cli_explain_verb(const struct peri_cli_run *run);
 int peri_cli_stats(const struct peri_cli_run *run);
 int peri_cli_check(const struct peri_cli_run *run);
 int peri_cli_invoke(const struct peri_cli_run *run);

@@ -118,7 +118,10 @@ static void choose(struct asking *asking, struct peri_decision *decision) {
 
 static const char *nowhere(const struct asking *asking,
                            struct peri_decision *decision) {
-  if (asking->unknown.len > 0 && asking->proxy->options.want != NULL) {
+  const char *kind = asking->subject.config->registry_kind;
+  // A static registry does not learn of any more.
+  if (strcmp(kind, "static") != 0 && asking->unknown.len > 0 &&
+      asking->proxy->options.want != NULL) {
     return peri_decision_format(
         decision,
         "no endpoint of %.*s is known; the registry is asked for it from now "

@@ -25,7 +25,7 @@ describe("the command line", function()
   it("explains itself", function()
     local help = run("--help")
     assert.equal(0, help.code)
-    for _, verb in ipairs({ "serve", "check", "get", "set", "remove", "call", "peers", "stats", "version" }) do
+    for _, verb in ipairs({ "serve", "check", "get", "set", "remove", "call", "peers", "explain", "stats", "version" }) do
       assert.truthy(help.out:find("\n%s+" .. verb), verb)
       local one = run(verb, "--help")
       assert.equal(0, one.code, verb)

@@ -19,6 +19,7 @@ describe("dispatch", function()
     assert.equal(tonumber(C.PERI_DISPATCH_POLICIES), choose("/perigee.v1.Mesh/Policies"))
     assert.equal(tonumber(C.PERI_DISPATCH_RELOAD_POLICIES), choose("/perigee.v1.Mesh/ReloadPolicies"))
     assert.equal(tonumber(C.PERI_DISPATCH_ROLLBACK_POLICY), choose("/perigee.v1.Mesh/RollbackPolicy"))
+    assert.equal(tonumber(C.PERI_DISPATCH_EXPLAIN), choose("/perigee.v1.Mesh/Explain"))
     for _, version in ipairs({ "v1", "v1alpha" }) do
       local path = ("/grpc.reflection.%s.ServerReflection/ServerReflectionInfo"):format(version)
       assert.equal(tonumber(C.PERI_DISPATCH_REFLECTION), choose(path))
@@ -28,7 +29,7 @@ describe("dispatch", function()
 
   it("answers control calls on the app listener only", function()
     for _, method in ipairs({
-      "Peers", "Stats", "Services", "Register", "Deregister", "Policies", "ReloadPolicies", "RollbackPolicy",
+      "Peers", "Stats", "Services", "Register", "Deregister", "Policies", "ReloadPolicies", "RollbackPolicy", "Explain",
     }) do
       assert.equal(tonumber(C.PERI_DISPATCH_APP_ONLY), choose("/perigee.v1.Mesh/" .. method, true))
     end

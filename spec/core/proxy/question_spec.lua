@@ -82,7 +82,7 @@ describe("proxy/question", function()
   end)
 
   it("asks for what is not known, and says so", function()
-    rig = M.rig()
+    rig = M.rig({ config = '{"registry":{"kind":"etcd","endpoints":["127.0.0.1:1"]},"listen":{"mesh":"127.0.0.1:1"}}' })
     rig.publish("other 127.0.0.1:1")
     local words = ask({ authority = "pay.local:80" })
     assert.truthy(words:find('no service is known as "pay.local:80" or "orders.v1.Orders"\n', 1, true), words)
