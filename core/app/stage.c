@@ -86,6 +86,8 @@ void peri_stage_prepare(struct peri_part *part) {
     end(part, PERI_ECLOSED);
     return;
   }
+  // What an earlier change could not be told to drop, for want of memory.
+  drop(stage);
   stage->preparing = part;
   int rc = peri_script_prepare(stage->script, plan->config, plan->sources,
                                plan->force, on_prepared, stage);
