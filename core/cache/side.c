@@ -4,9 +4,7 @@
 #include "cache/private.h"
 
 static struct peri_cache_seat *seat_ref(struct peri_cache_seat *seat) {
-  if (seat != NULL) {
-    seat->references++;
-  }
+  seat->references++;
   return seat;
 }
 
@@ -52,14 +50,13 @@ void peri_cache_sides_free(struct peri_cache_sides *sides) {
 }
 
 /// Puts the key's path before what a policy's maker says.
-static int name_group(const struct peri_config_group *group, const char *key,
-                      int code, struct peri_problem *ret_problem) {
-  if (ret_problem == NULL) {
-    return code;
+static void name_group(const struct peri_config_group *group, const char *key,
+                       int code, struct peri_problem *ret_problem) {
+  if (ret_problem != NULL) {
+    struct peri_problem told = *ret_problem;
+    (void)peri_problem_set(ret_problem, code, "groups.%s.%s: %s", group->name,
+                           key, told.text);
   }
-  struct peri_problem told = *ret_problem;
-  return peri_problem_set(ret_problem, code, "groups.%s.%s: %s", group->name,
-                          key, told.text);
 }
 
 static void tell(const struct peri_cache_worker *worker,
@@ -76,7 +73,8 @@ static int make_picker(struct peri_cache_worker *worker,
   struct peri_policy_host *host = worker->host;
   struct peri_cache_seat *seat = calloc(1, sizeof *seat);
   if (seat == NULL) {
-    return peri_problem_set(problem, PERI_ENOMEM, "out of memory");
+    (void)peri_problem_set(problem, PERI_ENOMEM, "out of memory");
+    return PERI_ENOMEM;
   }
   seat->references = 1;
   int rc = host->picker(host, &config->picker, &seat->picker, problem);
@@ -90,7 +88,8 @@ static int make_picker(struct peri_cache_worker *worker,
   }
   if (rc < 0) {
     seat_unref(seat);
-    return name_group(config, "picker", rc, problem);
+    name_group(config, "picker", rc, problem);
+    return rc;
   }
   *ret_seat = seat;
   return 0;
@@ -103,13 +102,15 @@ static int make_fallback(struct peri_cache_worker *worker,
   struct peri_policy_host *host = worker->host;
   struct peri_cache_seat *seat = calloc(1, sizeof *seat);
   if (seat == NULL) {
-    return peri_problem_set(problem, PERI_ENOMEM, "out of memory");
+    (void)peri_problem_set(problem, PERI_ENOMEM, "out of memory");
+    return PERI_ENOMEM;
   }
   seat->references = 1;
   int rc = host->fallback(host, &config->fallback, &seat->fallback, problem);
   if (rc < 0) {
     seat_unref(seat);
-    return name_group(config, "fallback", rc, problem);
+    name_group(config, "fallback", rc, problem);
+    return rc;
   }
   *ret_seat = seat;
   return 0;

@@ -78,23 +78,21 @@ static struct peri_proxy_service *at_address(struct peri_proxy *proxy,
   return service;
 }
 
-static int make(struct peri_proxy *proxy, struct peri_slice name,
-                struct peri_peers *peers,
-                struct peri_proxy_service **ret_service) {
+// NULL: out of memory.
+static struct peri_proxy_service *make(struct peri_proxy *proxy,
+                                       struct peri_slice name,
+                                       struct peri_peers *peers) {
   struct peri_proxy_service *service = NULL;
-  int rc = peri_proxy_service_new(proxy, name, NULL, &service);
-  if (rc < 0) {
-    return rc;
+  if (peri_proxy_service_new(proxy, name, NULL, &service) < 0) {
+    return NULL;
   }
   service->fixed = true;
   service->inbound = true;
-  rc = peri_proxy_service_take(service, peers);
-  if (rc < 0) {
+  if (peri_proxy_service_take(service, peers) < 0) {
     peri_proxy_service_unref(service);
-    return rc;
+    return NULL;
   }
-  *ret_service = service;
-  return 0;
+  return service;
 }
 
 int peri_proxy_provided_new(struct peri_proxy *proxy, struct peri_slice name,
@@ -114,14 +112,15 @@ int peri_proxy_provided_new(struct peri_proxy *proxy, struct peri_slice name,
   if (service != NULL) {
     service->references++;
   } else {
-    rc = make(proxy, name, peers, &service);
+    service = make(proxy, name, peers);
   }
   peri_peers_unref(peers);
-  if (rc == 0) {
-    service->placed |= bit;
-    *ret_service = service;
+  if (service == NULL) {
+    return PERI_ENOMEM;
   }
-  return rc;
+  service->placed |= bit;
+  *ret_service = service;
+  return 0;
 }
 
 // Calls under way keep what they have.

@@ -259,9 +259,10 @@ struct peri_proxy_service *peri_proxy_service_find(struct peri_proxy *proxy,
 struct peri_proxy_service *peri_proxy_service_next(
     struct peri_proxy *proxy, struct peri_slice name,
     const struct peri_proxy_service *service);
-/// Lets a table find it by its name, and no longer.
+/// Lets a table find it by its name, and tables no longer.
 void peri_proxy_service_list(struct peri_proxy_service *service, uint8_t bit);
-void peri_proxy_service_unlist(struct peri_proxy_service *service, uint8_t bit);
+void peri_proxy_service_unlist(struct peri_proxy_service *service,
+                               uint8_t bits);
 void peri_proxy_service_unref(struct peri_proxy_service *service);
 /// Connections to endpoints that nothing needs any more end with their streams.
 void peri_proxy_service_retire(const struct peri_proxy_service *service);

@@ -115,14 +115,6 @@ void peri_proxy_service_list(struct peri_proxy_service *service, uint8_t bit) {
   service->references++;
 }
 
-void peri_proxy_service_unlist(struct peri_proxy_service *service,
-                               uint8_t bit) {
-  if ((service->listed & bit) != 0) {
-    service->listed &= (uint8_t)~bit;
-    peri_proxy_service_unref(service);
-  }
-}
-
 static void destroy(struct peri_proxy_service *service) {
   struct peri_proxy_service **at = bucket_of(service->proxy, service->hash);
   while (*at != service) {
@@ -141,6 +133,16 @@ static void destroy(struct peri_proxy_service *service) {
   peri_proxy_set_unref(service->set);
   peri_json_unref((struct peri_json *)(uintptr_t)service->policy.options);
   free(service);
+}
+
+void peri_proxy_service_unlist(struct peri_proxy_service *service,
+                               uint8_t bits) {
+  unsigned gone = service->listed & bits;
+  service->listed &= (uint8_t)~bits;
+  service->references -= (uint32_t)__builtin_popcount(gone);
+  if (gone != 0 && service->references == 0) {
+    destroy(service);
+  }
 }
 
 void peri_proxy_service_unref(struct peri_proxy_service *service) {
@@ -304,10 +306,8 @@ void peri_proxy_services_adopt(struct peri_proxy *proxy) {
     // Without memory the endpoints of before serve until the next snapshot.
     (void)peri_proxy_service_take(service, peers);
     if (peers == NULL && service->placed == 0) {
-      service->references++;  // until both tables have let go
-      peri_proxy_service_unlist(service, PERI_PLACE_TABLE);
-      peri_proxy_service_unlist(service, PERI_PLACE_OTHER_TABLE);
-      peri_proxy_service_unref(service);
+      peri_proxy_service_unlist(service,
+                                PERI_PLACE_TABLE | PERI_PLACE_OTHER_TABLE);
     }
   }
 }
