@@ -19,7 +19,7 @@ local counter = {}
 ---@param amount? integer 1 by default, never negative
 function counter:add(amount) end
 
---- A number that comes and goes. A version that ends takes its part of the sum along.
+--- A number that comes and goes. It is shown while the version that keeps it is the running one.
 ---@class perigee.Gauge
 local gauge = {}
 
@@ -32,13 +32,13 @@ function gauge:set(value) end
 
 --- Finds or makes a counter; "_total" is appended to its name.
 ---@param name string of a-z, 0-9 and _, at most 64 characters
----@param help? string one sentence
+---@param help? string one sentence, at most 200 bytes
 ---@return perigee.Counter counter
 function metrics.counter(name, help) end
 
 --- Finds or makes a gauge.
 ---@param name string of a-z, 0-9 and _, at most 64 characters
----@param help? string one sentence
+---@param help? string one sentence, at most 200 bytes
 ---@return perigee.Gauge gauge
 function metrics.gauge(name, help) end
 
