@@ -74,11 +74,13 @@ describe("the example policies", function()
     assert.is_true((full["a-1"] or 0) + (full["a-2"] or 0) > 200, zones)
     local ended = calls(zones, 3)
     assert.equal(200, (ended["b-1"] or 0) + (ended["b-2"] or 0), zones)
+    assert.truthy(zones:find("zone b at cost 1, half fails in a", 1, true), zones)
 
     local canary = part(out, "\ncanary: ", "\ntenant_shards: ")
     local share = calls(canary)["new-1"] or 0
     assert.is_true(share > 0 and share % 5 == 0 and share <= 75, canary)
     assert.same({ ["new-1"] = 20 }, (calls(canary, 2)))
+    assert.truthy(canary:find("x-user is not among the first 5 %", 1, true), canary)
 
     local tenants = part(out, "\ntenant_shards: ", "\nstale_on_failure: ")
     for number = 1, 3 do
@@ -88,12 +90,16 @@ describe("the example policies", function()
       end
       assert.equal(2, reached, tenants)
     end
+    assert.truthy(tenants:find("fewest in flight of the tenant's shard", 1, true), tenants)
 
     local prices = part(out, "\nstale_on_failure: ", "\nan edit while calls go on")
-    assert.truthy(prices:find("price list 1\n +price list 1\n.* is %d+%.%d s old: EIO: the origin answered 503\n +price list 2"), prices)
+    assert.truthy(prices:find("price list 1\n +price list 1\n.* is %d+%.%d s old: EIO: the origin answered 503\n +group prices, key \"list\"\n.*\n +price list 2"), prices)
 
     local edits = part(out, "\nan edit while calls go on")
+    assert.truthy(part(edits, "", "an edit that its selftest refuses"):find("one of those who try things first", 1, true), edits)
     assert.truthy(edits:find("always is the canary's", 1, true), edits)
+    local after = part(edits, "back to the version before:", "the calls meanwhile:")
+    assert.is_nil(after:find("one of those who try things first", 1, true), edits)
     local during, made = calls(edits)
     assert.is_true(made > 100 and during["new-1"] > 0, edits)
   end)
