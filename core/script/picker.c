@@ -1,6 +1,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/container.h"
 #include "model/peers.h"
@@ -11,10 +12,13 @@
 #include "script/seat.h"
 #include "script/vm.h"
 
+enum { REASON_BYTES = 160 };
+
 // A picker in Lua.
 struct picker {
   struct peri_picker base;
   struct peri_seat seat;
+  char reason[REASON_BYTES];
 };
 
 static int update(struct peri_picker *base, struct peri_peers *peers) {
@@ -24,10 +28,24 @@ static int update(struct peri_picker *base, struct peri_peers *peers) {
 }
 
 struct pick_job {
+  struct picker *picker;
   const struct peri_instance *instance;
   struct peri_slice key;
   size_t index;
+  size_t reason_len;
 };
+
+// The words are copied: those that the policy made can be collected.
+static void read_reason(lua_State *L, struct pick_job *job) {
+  size_t len = 0;
+  const char *text =
+      lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : NULL;
+
+  if (text) {
+    job->reason_len = len < REASON_BYTES ? len : REASON_BYTES;
+    memcpy(job->picker->reason, text, job->reason_len);
+  }
+}
 
 // Raises for the results at -2 and -1, naming where pick was written.
 static void nonsense(lua_State *L, const struct peri_instance *instance) {
@@ -57,6 +75,7 @@ static int pick_body(lua_State *L, void *ctx) {
   if (!peri_handle_endpoint(L, -2, instance->handle, &job->index)) {
     nonsense(L, instance);
   }
+  read_reason(L, job);
   return 0;
 }
 
@@ -70,12 +89,13 @@ static int pick(struct peri_picker *base, struct peri_slice key,
   *ret_choice = (struct peri_choice){0};
   while (instance) {
     struct peri_vm *vm = instance->version->vm;
-    struct pick_job job = {instance, key, 0};
+    struct pick_job job = {.picker = picker, .instance = instance, .key = key};
     int rc =
         peri_vm_run(vm, pick_body, &job, peri_vm_budget(vm, PERI_ENTRY_PICK));
     if (rc == 0) {
       peri_seat_succeeded(seat, instance);
       ret_choice->index = job.index;
+      ret_choice->reason = (struct peri_slice){picker->reason, job.reason_len};
       peri_seat_tell(seat, instance, ret_choice);
       return 0;
     }

@@ -14,6 +14,6 @@ return policy.picker({
     self.table = #peers > 0 and assert(ring.maglev(peers)) or nil
   end,
   pick = function(self, key)
-    return self.table:owner(key)
+    return self.table:owner(key), "the key's slot in the table"
   end,
 })

@@ -14,6 +14,6 @@ return policy.picker({
     self.bids = #peers > 0 and assert(ring.rendezvous(peers)) or nil
   end,
   pick = function(self, key)
-    return self.bids:owner(key)
+    return self.bids:owner(key), "the highest bid for the key"
   end,
 })

@@ -22,6 +22,6 @@ return policy.picker({
     self.ring = #peers > 0 and assert(ring.crc32(peers, self.replicas)) or nil
   end,
   pick = function(self, key)
-    return self.ring:owner(key)
+    return self.ring:owner(key), "next after the key on the ring"
   end,
 })

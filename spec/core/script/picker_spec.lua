@@ -1,5 +1,6 @@
+local cffi = require("spec.support.ffi")
 local s = require("spec.core.script.support")
-local C = s.C
+local C, ffi = s.C, require("ffi")
 
 local head = 'local policy = require("perigee.policy")\n'
 
@@ -30,6 +31,9 @@ describe("a picker", function()
     assert.same({ 0, 0 }, { script:pick(picker, "ccc") })
     assert.same({ 0, 0 }, { script:pick(picker, "") })
     assert.equal(0, script:errors("picker", "p"))
+    local choice = ffi.new("struct peri_choice")
+    assert.equal(0, picker.pick(picker, cffi.slice("a"), choice))
+    assert.equal("because", cffi.string(choice.reason))
   end)
 
   it("learns of new peers", function()
