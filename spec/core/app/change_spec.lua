@@ -54,7 +54,7 @@ describe("a change of the configuration", function()
     )
     assert.equal("old", car:call({ group = "g", key = "k" }).value)
     assert.equal("NotFound", car:call({ group = "h", key = "k" }).code)
-    assert.truthy(car.process.err:find("changed: groups.g.shards: 4 -> 8\n", 1, true), car.process.err)
+    car.process:await_err("changed: groups%.g%.shards: 4 %-> 8\n")
   end)
 
   it("is refused as a whole for one service that is wrong", function()
