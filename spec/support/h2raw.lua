@@ -18,7 +18,13 @@ int nghttp2_hd_inflate_new(nghttp2_hd_inflater **ret);
 void nghttp2_hd_inflate_del(nghttp2_hd_inflater *inflater);
 ssize_t nghttp2_hd_inflate_hd2(nghttp2_hd_inflater *inflater, nghttp2_nv *nv, int *flags, const uint8_t *in, size_t len, int final);
 int nghttp2_hd_inflate_end_headers(nghttp2_hd_inflater *inflater);
+void *dlopen(const char *file, int mode);
 ]])
+
+-- Loaded for good: the collector may close a library before what it made is deleted by it.
+local RTLD_NOW, RTLD_NODELETE = 2, 0x1000
+assert(ffi.C.dlopen("libnghttp2.so.14", RTLD_NOW + RTLD_NODELETE) ~= nil)
+local lib = ffi.load("libnghttp2.so.14")
 
 local M = {}
 
@@ -32,7 +38,6 @@ local FINAL, EMIT = 1, 2
 --- A decoder of one connection's header blocks.
 ---@return fun(block: string): string[][] name and value pairs in their order
 local function decoder()
-  local lib = ffi.load("libnghttp2.so.14")
   local slot = ffi.new("nghttp2_hd_inflater *[1]")
   assert(lib.nghttp2_hd_inflate_new(slot) == 0)
   local inflater = ffi.gc(slot[0], lib.nghttp2_hd_inflate_del)
