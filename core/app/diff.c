@@ -16,7 +16,7 @@ enum { PATH_BYTES = 512, SHOWN_BYTES = 80, DEPTH = 64 };
 struct walk {
   const struct peri_setup *before;
   const struct peri_setup *after;
-  struct peri_diff *diff;  // NULL: only whether anything differs
+  struct peri_diff *diff;
   size_t count;
   size_t lines;
   int rc;
@@ -112,7 +112,7 @@ static void add_line(struct walk *walk, const struct peri_json *a,
 static void differ(struct walk *walk, const struct peri_json *a,
                    const struct peri_json *b) {
   walk->count++;
-  if (walk->diff != NULL && walk->rc == 0 && walk->lines < PERI_DIFF_LINES) {
+  if (walk->rc == 0 && walk->lines < PERI_DIFF_LINES) {
     walk->lines++;
     add_line(walk, a, b);
   }
@@ -144,14 +144,6 @@ static void descend_at(struct walk *walk, size_t index,
   descend(walk, key, a, b);
 }
 
-static bool equal(const struct walk *walk, const struct peri_json *a,
-                  const struct peri_json *b) {
-  struct walk quiet = {
-      .before = walk->before, .after = walk->after, .depth = walk->depth};
-  compare(&quiet, a, b);
-  return quiet.count == 0;
-}
-
 /// What is the same at both ends of two lists is not told of, so that one
 /// element more is one line.
 static void compare_arrays(struct walk *walk, const struct peri_json *a,
@@ -161,11 +153,12 @@ static void compare_arrays(struct walk *walk, const struct peri_json *a,
   size_t head = 0, tail = 0;
   if (na != nb) {
     while (head < least &&
-           equal(walk, peri_json_at(a, head), peri_json_at(b, head))) {
+           peri_json_equal(peri_json_at(a, head), peri_json_at(b, head))) {
       head++;
     }
-    while (tail < least - head && equal(walk, peri_json_at(a, na - 1 - tail),
-                                        peri_json_at(b, nb - 1 - tail))) {
+    while (tail < least - head &&
+           peri_json_equal(peri_json_at(a, na - 1 - tail),
+                           peri_json_at(b, nb - 1 - tail))) {
       tail++;
     }
   }
@@ -254,8 +247,8 @@ static void compare(struct walk *walk, const struct peri_json *a,
 }
 
 static bool section_differs(const struct walk *walk, const char *key) {
-  return !equal(walk, peri_json_get(walk->before->tree, key),
-                peri_json_get(walk->after->tree, key));
+  return !peri_json_equal(peri_json_get(walk->before->tree, key),
+                          peri_json_get(walk->after->tree, key));
 }
 
 int peri_diff_make(const struct peri_setup *before,

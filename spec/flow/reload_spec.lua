@@ -271,6 +271,52 @@ describe("edits under load", function()
     assert.equal(3, car:metric("perigee_config_reloads_total", 'result="refused"'))
   end)
 
+  it("end a pause of a policy that failed again and again", function()
+    replace(file("balancer"), (balancer(apps.a.address):gsub("for i = 1", 'error("no luck today") for i = 1')))
+    car = sidecar.start((config():gsub("policies = {", 'policies = { limits = { failures = 5, pause = "1h" },', 1)))
+    local running = storm()
+    -- The built-in round robin goes on.
+    running.await("a:OK")
+    running.await("b:OK")
+    car.process:await_err("balancer mine: switched off after 5 failures")
+    proc.await("the state", 10000, function()
+      return list().off_workers == 2
+    end)
+    local got = car:cli("policy", "list").out
+    assert.truthy(got:find("\nbalancer +mine +1 +off for %d+s +"), got)
+    assert.truthy(got:find("\nbalancer mine: switched off on 2 of 2 workers, tried again within %d+s: [^\n]*no luck today"), got)
+    replace(file("balancer"), balancer(apps.b.address))
+    await_version(2)
+    assert.same({ b = true }, answering())
+    assert.equal(0, list().off_workers)
+    running.done()
+  end)
+
+  it("hand over what the running version knows", function()
+    local counting = [[
+      local policy = require("perigee.policy")
+      return policy.fallback({
+        name = "mine", schema = {},
+        new = function() return { count = 0 } end,
+        export = function(self) return { count = self.count } end,
+        import = function(self, state) self.count = state.count + STEP end,
+        fetch = function(self) self.count = self.count + 1 return tostring(self.count), { ttl = "1ms" } end,
+      })]]
+    replace(file("fallback"), (counting:gsub("STEP", "0")))
+    car = sidecar.start((config('groups = { g = { fallback = "mine" } },'):gsub("workers = 2", "workers = 1")))
+    local function get(key)
+      return tonumber(car:call({ group = "g", key = key }).value)
+    end
+    assert.equal(1, get("one"))
+    assert.equal(2, get("two"))
+    replace(file("fallback"), (counting:gsub("STEP", "1000")))
+    await_version(2, "fallback/mine")
+    assert.equal(1003, get("three"))
+    -- What the new one has counted is not the old one's.
+    assert.equal(0, car:cli("policy", "rollback", "fallback/mine").code)
+    assert.equal(3, get("four"))
+  end)
+
   it("every 100 ms, good and bad ones, fail no call", function()
     car = sidecar.start(config([[
       routes = { { match = { service = "meshtest.*" }, to = "echo", balancer = "mine" } },
