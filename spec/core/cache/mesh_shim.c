@@ -182,8 +182,10 @@ struct peri_shim_mesh *peri_shim_mesh_new(int nodes, int workers,
   mesh->node_count = nodes;
   mesh->worker_count = workers;
   int rc = peri_loop_new(&mesh->loop);
+  // Thousands of calls are begun before the loop runs once.
   struct peri_h2_client_options client = {.loop = mesh->loop,
-                                          .limits = peri_h2_limits_default()};
+                                          .limits = peri_h2_limits_default(),
+                                          .connect_timeout_ms = 60000};
   if (rc == 0) {
     rc = peri_h2_client_new(&client, &mesh->client);
   }
