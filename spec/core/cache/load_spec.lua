@@ -1,3 +1,4 @@
+local proc = require("spec.support.proc")
 local support = require("spec.core.cache.mesh_support")
 local S = support.status
 local ffi = require("ffi")
@@ -189,7 +190,8 @@ end)
 describe("a load from a peer that lies", function()
   local mesh
   before_each(function()
-    mesh = support.mesh({ groups = '{"scores":{"fallback":"fake","peer_timeout":"400ms"}}' })
+    local wait_ms = 400 * proc.patience
+    mesh = support.mesh({ groups = ('{"scores":{"fallback":"fake","peer_timeout":"%dms"}}'):format(wait_ms) })
     mesh:liar()
   end)
   after_each(function()
