@@ -196,6 +196,8 @@ static int ask(const struct peri_cli_arguments *arguments,
     request->n_headers = arguments->header_count;
     status = peri_cli_call(arguments, "/perigee.v1.Mesh/Explain",
                            &request->base, ret_result);
+    request->headers = NULL;
+    request->n_headers = 0;
   } else {
     fprintf(stderr, "perigee: out of memory\n");
   }

@@ -13,8 +13,12 @@ enum { COLUMNS = 6, CELL_BYTES = 384, SHOWN_BYTES = 256, NS_PER_MS = 1000000 };
 static size_t put(char *cell, size_t used, ProtobufCBinaryData data) {
   size_t len = data.len < SHOWN_BYTES ? data.len : SHOWN_BYTES;
   for (size_t i = 0; i < len && used + 1 < CELL_BYTES; i++) {
-    bool control = data.data[i] < 0x20 || data.data[i] == 0x7f;
-    cell[used++] = control ? '?' : (char)data.data[i];
+    if (data.data[i] < 0x20 || data.data[i] == 0x7f) {
+      cell[used] = '?';
+    } else {
+      memcpy(&cell[used], &data.data[i], 1);
+    }
+    used++;
   }
   cell[used] = '\0';
   return used;

@@ -90,7 +90,9 @@ const char *peri_decision_text(struct peri_decision *decision,
   clean(copy);
   if (!peri_slice_is_utf8(peri_slice_of(copy))) {
     for (char *at = copy; *at != '\0'; at++) {
-      *at = (unsigned char)*at < 0x80 ? *at : '?';
+      if ((unsigned char)*at >= 0x80) {
+        *at = '?';
+      }
     }
   }
   return copy;

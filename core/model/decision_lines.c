@@ -7,7 +7,8 @@
 
 enum {
   FIELD_BYTES = 32 + 15,  // of HTTP/2's count, and of the name
-  MOST_ATTEMPTS = 8
+  MOST_ATTEMPTS = 8,
+  TEXT_BYTES = PERI_DECISION_LINES * (PERI_DECISION_LINE_BYTES + 1)
 };
 
 // The attempts before come first.
@@ -57,8 +58,7 @@ void peri_decision_lines_init(struct peri_decision_lines *lines,
   struct peri_buffer words = {0};
   *lines = (struct peri_decision_lines){.count = 0};
   // Reserved at once: the lines point into it.
-  int rc = peri_buffer_reserve(
-      &lines->text, PERI_DECISION_LINES * (PERI_DECISION_LINE_BYTES + 1));
+  int rc = peri_buffer_reserve(&lines->text, TEXT_BYTES);
   if (rc == 0) {
     rc = write_all(decision, &words);
   }
