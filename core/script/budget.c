@@ -167,6 +167,16 @@ static void end_run(lua_State *L, struct peri_vm *vm) {
   lua_error(L);
 }
 
+// The engine bounds its own stack, but not that of C, which grows when Lua and
+// C call each other.
+static void check_stack(lua_State *L, const struct peri_vm *vm) {
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+  if (vm->running && here < vm->stack && vm->stack - here > STACK_BYTES) {
+    luaL_error(L, "functions of Lua and C call each other too deep");
+  }
+}
+
 static void tick(lua_State *L, lua_Debug *ar) {
   struct peri_vm *vm = peri_vm_of(L);
   lua_Debug deepest;
@@ -176,6 +186,9 @@ static void tick(lua_State *L, lua_Debug *ar) {
       lua_getstack(L, MOST_LEVELS, &deepest)) {
     luaL_error(L, "functions call each other over %d levels deep",
                (int)MOST_LEVELS);
+  }
+  if (vm->tripped[0] == '\0') {
+    check_stack(L, vm);
   }
   vm->unseen += PERI_VM_TICK - vm->tick;
   if (!peri_vm_spend(vm, vm->tripped[0] == '\0' ? vm->tick : 1)) {
@@ -189,12 +202,7 @@ void peri_vm_charge(struct lua_State *L, uint64_t steps) {
   if (!peri_vm_spend(vm, steps)) {
     end_run(L, vm);
   }
-  // The engine bounds its own stack, but not that of C, which grows when Lua
-  // and C call each other.
-  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-  if (vm->running && vm->stack - here > STACK_BYTES && here < vm->stack) {
-    luaL_error(L, "functions of Lua and C call each other too deep");
-  }
+  check_stack(L, vm);
 }
 
 bool peri_vm_grant(struct peri_vm *vm, uint64_t time_ns) {

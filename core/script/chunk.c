@@ -238,6 +238,7 @@ static void read_pieces(lua_State *L) {
 
   luaL_buffinit(L, &pieces);
   for (;;) {
+    peri_vm_charge(L, 1);
     lua_pushvalue(L, 1);
     lua_call(L, 0, 1);
     if (lua_isnil(L, -1)) {

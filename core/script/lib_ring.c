@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "model/peers.h"
 #include "script/lib.h"
+#include "script/state.h"
 
 // A ring belongs to its peers, whose handle is the userdata's environment's
 // first element: after the end of the peers an owner() raises.
@@ -14,7 +15,7 @@ struct ring {
 };
 
 // Building a ring cannot be interrupted.
-enum { MOST_POINTS = 1 << 16 };
+enum { MOST_POINTS = 1 << 16, MOST_NS = 5000000 };
 
 static const char ring_type[] = "perigee.ring";
 
@@ -54,6 +55,9 @@ static int make(lua_State *L, enum peri_ring_kind kind, uint32_t replicas) {
     return peri_lib_fail(L, PERI_EINVAL, "too many points for a ring");
   }
   peri_vm_charge(L, 1 + points / 16);
+  if (vm->granted_ns > MOST_NS * UINT64_C(1) * PERI_SLOWDOWN) {
+    return luaL_error(L, "too many rings are built in one go");
+  }
 
   int rc = peri_peers_ring(peers, kind, replicas, &built);
   // Building it is this worker's turn of a job done once for all of them.

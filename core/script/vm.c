@@ -17,6 +17,7 @@ enum {
   BYTES_A_STEP = 64,
   GC_PAUSE = 130,  // percent: the cap leaves little room for garbage
   GC_STEPMUL = 400,
+  STRESS_STEPMUL = 20000,
   COLLECT_NS = 3000000,  // at most, before a run and after one
   STEPS_A_LOOK = 16
 };
@@ -137,8 +138,9 @@ int peri_vm_new(const struct peri_vm_options *options,
   vm->collect_bytes = vm->cap_bytes / 2;
   // A hook does not fire inside compiled traces, so nothing is compiled.
   luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
-  lua_gc(vm->L, LUA_GCSETPAUSE, GC_PAUSE);
-  lua_gc(vm->L, LUA_GCSETSTEPMUL, GC_STEPMUL);
+  lua_gc(vm->L, LUA_GCSETPAUSE, options->stress ? 1 : GC_PAUSE);
+  lua_gc(vm->L, LUA_GCSETSTEPMUL,
+         options->stress ? STRESS_STEPMUL : GC_STEPMUL);
   if (lua_cpcall(vm->L, set_up, (void *)options) != 0) {
     goto fail_state;
   }

@@ -33,6 +33,7 @@ struct peri_vm_options {
                                  // a file is first looked for
   struct peri_metrics *metrics;  // borrowed; may be NULL
   struct peri_share *share;      // what the VMs of a worker share; may be NULL
+  bool stress;                   // collects garbage again and again, for specs
 };
 
 /// What one entry into a VM may cost: instructions (and steps that builtins and

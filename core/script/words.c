@@ -6,7 +6,8 @@
 
 #include "script/state.h"
 
-enum { MOST_LEVELS = 64, TOLD_LEVELS = 6 };
+// What is told has room for some of the words, and the traceback.
+enum { MOST_LEVELS = 64, TOLD_LEVELS = 6, WORDS_BYTES = 1000 };
 
 // Finds the innermost function in Lua from `level` on, in a file if there is
 // one: builtins and texts that were loaded have lines, too.
@@ -126,6 +127,13 @@ int peri_words_handler(struct lua_State *L) {
   const char *text = lua_tostring(L, 1);
   if (strstr(text, "\nstack traceback:")) {
     return 1;  // Raised again by what had caught it.
+  }
+  if (lua_objlen(L, 1) > WORDS_BYTES) {
+    lua_pushlstring(L, text, WORDS_BYTES);
+    lua_pushliteral(L, "…");
+    lua_concat(L, 2);
+    lua_replace(L, 1);
+    text = lua_tostring(L, 1);
   }
   bool found = find_line(L, 1, &at);
   if ((own || !found) && !has_place(text)) {

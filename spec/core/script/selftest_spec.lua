@@ -126,6 +126,11 @@ describe("a selftest", function()
     fails("a fallback is given no endpoints", fallback("try.endpoints({})"))
   end)
 
+  it("reads metadata with a bound on what it becomes", function()
+    local shared = "local t = { 1 } for i = 1, 40 do t = { t, t } end try.endpoints({ { address = '10.0.0.1:1', metadata = { t = t } } })"
+    fails("too many values", balancer(shared))
+  end)
+
   it("leaves nothing that can be used after its end", function()
     local folder = s.folder()
     local lines = {

@@ -1,0 +1,4 @@
+-- A module that requires itself.
+-- kind: balancer
+-- case load: load: requires itself
+return require("itself")

@@ -1,0 +1,4 @@
+-- A module that is no Lua.
+-- kind: balancer
+-- case load: load: unfinished.lua:
+return require("unfinished")

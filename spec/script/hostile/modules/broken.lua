@@ -1,0 +1,3 @@
+local half = { ready = true }
+error("raised halfway")
+return half

@@ -1,0 +1,2 @@
+local other = require("circle_a")
+return { other }
