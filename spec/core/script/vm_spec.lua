@@ -48,8 +48,11 @@ describe("a VM", function()
     local code, text = s.eval(vm, "local t = {} for i = 1, 1e6 do t[i] = 'x' .. i end", 1e9)
     assert.equal(s.ENOMEM, code)
     assert.truthy(text:find("memory cap of 512 KiB", 1, true))
+    -- On a busy machine collecting is spread over several runs.
+    for _ = 1, 100 do
+      assert.same({ 0, "ok" }, { s.eval(vm, "return 'ok'") })
+    end
     assert.is_true(tonumber(C.peri_vm_bytes(vm)) < 200 * 1024)
-    assert.same({ 0, "ok" }, { s.eval(vm, "return 'ok'") })
   end)
 
   it("lets a pcall see the cap but not pass it", function()
