@@ -221,7 +221,8 @@ describe("a fallback", function()
 
   -- A second version, and what a key gets from it.
   local function replace(body, config)
-    local before = "if request:key() == 'slow' then return sleep(30, 'slow one') end return 'one ' .. request:key()"
+    local before = "if request:key() == 'slow' then return sleep(30, 'slow one') end\n"
+      .. "if request:key() == 'endless' then sleep(3600000) end return 'one ' .. request:key()"
     local fallback = start(before, config)
     local text = "return require('perigee.policy').fallback({ name = 'f', fetch = function(self, request, cause) " .. body .. " end })"
     assert.equal("", script:reload({ ["fallback/f.lua"] = text }))
@@ -271,9 +272,9 @@ describe("a fallback", function()
   end)
 
   it("lets a fetch be cancelled, or time out, on any version", function()
-    local fallback = replace("sleep(2) error('late')")
+    local fallback = replace("sleep(2) if request:key() == 'longer' then sleep(3600000) end error('late')")
     local outcome, fetch_box = ffi.new("struct script_outcome"), ffi.new("struct peri_fetch *[1]")
-    assert.equal(0, C.script_shim_fetch(fallback, "slow", "origin", "", 60000, outcome, fetch_box))
+    assert.equal(0, C.script_shim_fetch(fallback, "endless", "origin", "", 3600000, outcome, fetch_box))
     script:await(function() -- The old version waits now.
       return script:errors("fallback", "f") == 1
     end)
@@ -281,7 +282,7 @@ describe("a fallback", function()
     C.script_shim_cancel(fallback, fetch_box[0])
     assert.equal(0, outcome.calls)
     assert.equal(1, script.shim.cancels)
-    assert.equal(0, C.script_shim_fetch(fallback, "NZ", "origin", "", 60000, outcome, fetch_box))
+    assert.equal(0, C.script_shim_fetch(fallback, "longer", "origin", "", 3600000, outcome, fetch_box))
     script:reload({}, { force = "*" })
     C.script_shim_cancel(fallback, fetch_box[0])
     assert.equal(0, outcome.calls)
