@@ -97,7 +97,7 @@ static const struct verb verbs[] = {
      peri_cli_version},
 };
 
-enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]) };
+enum { VERB_COUNT = sizeof(verbs) / sizeof(verbs[0]), USAGE_WIDTH = 24 };
 
 struct option_help {
   unsigned flag;
@@ -138,7 +138,12 @@ static void print_help(FILE *to) {
   for (size_t i = 0; i < VERB_COUNT; i++) {
     char usage[64];
     snprintf(usage, sizeof(usage), "%s %s", verbs[i].name, verbs[i].usage);
-    fprintf(to, "  %-24s %s\n", usage, verbs[i].summary);
+    if (strlen(usage) > USAGE_WIDTH) {
+      // A long one has a line of its own.
+      fprintf(to, "  %s\n", usage);
+      usage[0] = '\0';
+    }
+    fprintf(to, "  %-*s %s\n", USAGE_WIDTH, usage, verbs[i].summary);
   }
   fprintf(to, "\nperigee VERB --help says more about each.\n%s", exit_help);
 }

@@ -35,7 +35,7 @@ local policy = {}
 --- a picker draws no random numbers and looks at no clock. What it raises counts as a failure: the
 --- version before picks, or else the built-in ring.
 ---@class perigee.Picker: perigee.Declaration
----@field pick fun(self: table, key: string, peers: perigee.Peers): perigee.Endpoint the key's owner
+---@field pick fun(self: table, key: string, peers: perigee.Peers): (owner: perigee.Endpoint, why: string?) the key's owner, and why in words that `perigee explain` shows
 ---@field update? fun(self: table, peers: perigee.Peers) the peers changed; runs before any pick
 
 --- Chooses an endpoint for each call. No function may wait, and what they raise counts as a
