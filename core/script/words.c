@@ -151,6 +151,7 @@ int peri_words_handler(struct lua_State *L) {
 }
 
 void peri_words_starved(struct peri_vm *vm) {
+  lua_State *L = vm->fetching ? vm->fetching : vm->L;
   size_t room = sizeof(vm->starved), used = 0;
   int told = 0;
   lua_Debug at;
@@ -160,9 +161,9 @@ void peri_words_starved(struct peri_vm *vm) {
     return;
   }
   for (int i = 0; i < MOST_LEVELS && told < TOLD_LEVELS && used < room &&
-                  lua_getstack(vm->L, i, &at);
+                  lua_getstack(L, i, &at);
        i++) {
-    lua_getinfo(vm->L, "Sl", &at);
+    lua_getinfo(L, "Sl", &at);
     if (at.currentline <= 0 || at.source[0] != '@') {
       continue;
     }
