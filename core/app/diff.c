@@ -65,8 +65,8 @@ static bool stands_in(const struct peri_setup *setup, struct peri_slice text) {
     at = found;
     char before = found[-1];
     bool open = before == '"' || before == '\'' || before == '[';
-    char after = left > text.len ? found[text.len] : '\0';
-    if (open && after == (before == '[' ? ']' : before)) {
+    if (open && left > text.len &&
+        found[text.len] == (before == '[' ? ']' : before)) {
       return true;
     }
   }

@@ -41,6 +41,9 @@ static void run_question(struct peri_message *message) {
 
 int peri_round_start(const struct peri_round_options *options) {
   size_t count = options->count;
+  if (count == 0) {
+    return PERI_EINVAL;
+  }
   struct peri_round *round =
       calloc(1, sizeof(*round) + count * sizeof(struct peri_part));
   if (round == NULL) {

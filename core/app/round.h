@@ -41,7 +41,8 @@ struct peri_round_options {
   void *ctx;
 };
 
-/// Asks. Control thread. @return 0 or PERI_ENOMEM (nobody was asked).
+/// Asks. Control thread. @return 0, or PERI_ENOMEM or PERI_EINVAL (no places):
+/// nobody was asked.
 int peri_round_start(const struct peri_round_options *options);
 
 /// The worker has answered.

@@ -30,7 +30,11 @@ static void write_text(ProtobufCBinaryData data, char cell[CELL_BYTES]) {
   size_t len = data.len < CELL_BYTES - 1 ? data.len : CELL_BYTES - 1;
   for (size_t i = 0; i < len; i++) {
     bool control = data.data[i] < 0x20 || data.data[i] == 0x7f;
-    cell[i] = control ? '?' : (char)data.data[i];
+    if (control) {
+      cell[i] = '?';
+    } else {
+      memcpy(&cell[i], &data.data[i], 1);
+    }
   }
   cell[len] = '\0';
 }
