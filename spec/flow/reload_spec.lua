@@ -349,8 +349,8 @@ describe("edits under load", function()
     local names, calls = running.done()
     assert.truthy(names.a > 0 and names.b > 0 and calls > 0)
     -- A machine that is busy takes several edits in one change.
-    assert.truthy(list().version > seconds / 2, list().version)
-    assert.truthy(list("fallback/mine").version > seconds / 2)
+    assert.truthy(list().version > 3, list().version)
+    assert.truthy(list("fallback/mine").version > 3)
     replace(file("balancer"), balancer(apps.a.address, "the end"))
     proc.await("the end of it", 10000, function()
       return car:cli("policy", "reload").out == "nothing has changed\n"
