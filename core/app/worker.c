@@ -1,6 +1,7 @@
 #include "app/worker.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/ask.h"
 #include "app/folders.h"
@@ -83,7 +84,11 @@ static int load_proxy(struct peri_worker *worker,
       .metrics = worker->options.metrics,
       .decisions = worker->decisions,
       .pattern = peri_script_match,
-      .want = want,
+      // A static registry never learns of a name by itself, so that no call
+      // waits for one.
+      .want = strcmp(worker->options.config->registry_kind, "static") != 0
+                  ? want
+                  : NULL,
       .ctx = worker,
   };
   return peri_proxy_new(&proxy, &worker->proxy, problem);

@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "base/error.h"
 #include "base/slice.h"
 #include "base/status.h"
@@ -118,10 +116,7 @@ static void choose(struct asking *asking, struct peri_decision *decision) {
 
 static const char *nowhere(const struct asking *asking,
                            struct peri_decision *decision) {
-  const char *kind = asking->subject.config->registry_kind;
-  // A static registry does not learn of any more.
-  if (strcmp(kind, "static") != 0 && asking->unknown.len > 0 &&
-      asking->proxy->options.want != NULL) {
+  if (asking->unknown.len > 0 && asking->proxy->options.want != NULL) {
     return peri_decision_format(
         decision,
         "no endpoint of %.*s is known; the registry is asked for it from now "
@@ -129,7 +124,9 @@ static const char *nowhere(const struct asking *asking,
         asking->unknown.len < 150 ? (int)asking->unknown.len : 150,
         asking->unknown.ptr);
   }
-  return "UNAVAILABLE: no endpoint is known";
+  return asking->subject.route == NULL && asking->subject.named.len == 0
+             ? "UNIMPLEMENTED: nothing is there for it"
+             : "UNAVAILABLE: no endpoint is known";
 }
 
 int peri_proxy_explain(struct peri_proxy *proxy,

@@ -4,10 +4,7 @@ local C, ffi = M.C, M.ffi
 describe("proxy/inbound", function()
   local rig, first, second
   local function start(count)
-    rig = M.rig()
-    local _, a = rig.backend(0)
-    local _, b = rig.backend(1)
-    rig.free()
+    local a, b = M.address(), M.address()
     local provides = { ('{"service":"orders","address":"%s"}'):format(a), ('{"service":"stock","address":"%s"}'):format(b) }
     rig = M.rig({
       config = ('{"node":{"address":"127.0.0.1:7402"},"provides":[%s]}'):format(table.concat(provides, ",", 1, count)),

@@ -23,9 +23,7 @@ describe("proxy/proxy", function()
   end)
 
   it("goes from sidecar to sidecar to the application", function()
-    rig = M.rig()
-    local _, address = rig.backend(0)
-    rig.free()
+    local address = M.address()
     rig = M.rig({
       config = ('{"node":{"address":"127.0.0.1:7402"},"provides":[{"service":"orders","address":"%s"}]}'):format(address),
     })

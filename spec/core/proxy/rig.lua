@@ -1,6 +1,7 @@
 --- What the specs of this room share: a proxy between an application's client and backends.
 local cffi = require("spec.support.ffi")
 local frames = require("spec.support.frames")
+local proc = require("spec.support.proc")
 local assert = require("luassert")
 local C, ffi = cffi.load({ "base/error.h", "base/status.h", "proxy/rig_shim.h" })
 
@@ -11,6 +12,12 @@ int close(int fd);
 ]])
 
 local M = { C = C, ffi = ffi, frames = frames, slice = cffi.slice }
+
+--- An address for a backend that is configured before it listens: outside the
+--- range that outgoing connections are given.
+function M.address()
+  return "127.0.0.1:" .. proc.free_port()
+end
 
 local function limits_of(changes)
   local limits = C.peri_h2_limits_default()
