@@ -69,8 +69,10 @@ void peri_budget_block(struct peri_vm *vm, size_t old_bytes, size_t new_bytes) {
     vm->big[class_of(new_bytes)]++;
     vm->big_classes |= UINT64_C(1) << class_of(new_bytes);
   }
+  // Arming begins to count anew, so it must not come again and again: a longer
+  // interval waits for the next run.
   uint32_t ticks = interval(vm);
-  if (vm->tick == 0 || ticks == vm->tick) {
+  if (ticks >= vm->tick) {
     return;
   }
   vm->tick = ticks;
@@ -91,6 +93,8 @@ void peri_budget_begin(struct peri_vm *vm, struct peri_vm_budget budget) {
   vm->starved[0] = '\0';
   vm->running = true;
   if (vm->tick < PERI_VM_TICK) {
+    vm->tick = interval(vm);
+    peri_budget_arm(vm);
     in_time(vm);  // Its first instructions can be slow already.
   }
 }
@@ -156,13 +160,17 @@ bool peri_vm_spend(struct peri_vm *vm, uint64_t steps) {
 
 // The words are made once: what catches each error at each level of a deep
 // stack only makes it come again.
-static void end_run(lua_State *L, struct peri_vm *vm) {
+static void keep_words(lua_State *L, struct peri_vm *vm) {
   if (vm->ending[0] == '\0') {
     peri_words_where(L);
     snprintf(vm->ending, sizeof(vm->ending), "%s%s", lua_tostring(L, -1),
              vm->tripped);
     lua_pop(L, 1);
   }
+}
+
+static void end_run(lua_State *L, struct peri_vm *vm) {
+  keep_words(L, vm);
   lua_pushstring(L, vm->ending);
   lua_error(L);
 }
@@ -184,16 +192,25 @@ static void tick(lua_State *L, lua_Debug *ar) {
   (void)ar;
   if (vm->tripped[0] == '\0' && vm->grown &&
       lua_getstack(L, MOST_LEVELS, &deepest)) {
-    luaL_error(L, "functions call each other over %d levels deep",
-               (int)MOST_LEVELS);
+    // An error that is caught at each level would let it go on ever deeper.
+    snprintf(vm->tripped, sizeof(vm->tripped),
+             "functions call each other over %d levels deep", (int)MOST_LEVELS);
+    trip(vm);
   }
   if (vm->tripped[0] == '\0') {
     check_stack(L, vm);
   }
   vm->unseen += PERI_VM_TICK - vm->tick;
-  if (!peri_vm_spend(vm, vm->tripped[0] == '\0' ? vm->tick : 1)) {
-    end_run(L, vm);
+  if (peri_vm_spend(vm, vm->tripped[0] == '\0' ? vm->tick : 1)) {
+    return;
   }
+  // Whatever catches errors in a coroutine, which may be deep, is left at once
+  // by going on with who resumed it.
+  if (L != vm->L && L != vm->fetching && lua_isyieldable(L)) {
+    keep_words(L, vm);
+    lua_yield(L, 0);
+  }
+  end_run(L, vm);
 }
 
 void peri_vm_charge(struct lua_State *L, uint64_t steps) {

@@ -10,6 +10,7 @@
 -- case failing: pick: nothing | budget of
 -- case deep_and_endless: pick: budget of
 -- case wrapped_wrap: pick: coroutines | budget of | expected
+-- case chain_of_pcalls: pick: budget of
 -- case of_builtins: pick: nothing
 local hostile = require("hostile")
 
@@ -21,8 +22,33 @@ end
 
 local all = {}
 
+-- Waits far below many pcalls, for the one to resume.
+local function deep(n)
+  if n > 0 then
+    local ok = pcall(deep, n - 1)
+    return ok
+  end
+  local next_one = coroutine.yield()
+  coroutine.resume(all[next_one], next_one - 1)
+  while true do
+  end
+end
+
+local function build()
+  for i = 1, 20 do
+    all[i] = coroutine.create(deep)
+    coroutine.resume(all[i], 500)
+  end
+end
+
 return hostile("balancer", "coroutines", {
+  update = { chain_of_pcalls = build },
   pick = {
+    chain_of_pcalls = function()
+      coroutine.resume(all[20], 19)
+      while true do
+      end
+    end,
     left = function(self, _, endpoints)
       self.left = self.left or coroutine.wrap(endless)
       assert(self.left() == 1)

@@ -3,7 +3,7 @@
 -- case plain: pick: budget of
 -- case in_pcall: pick: budget of
 -- case in_pcalls: pick: budget of
--- case in_deep_pcalls: pick: budget of
+-- case in_deep_pcalls: pick: budget of | levels deep
 -- case in_xpcall: pick: budget of
 -- case in_xpcall_handler: pick: budget of
 -- case tail_calls: pick: budget of

@@ -3,8 +3,8 @@
 -- case plain: pick: levels deep | budget of
 -- case mutual: pick: levels deep | budget of
 -- case wide: pick: levels deep | budget of
--- case pcalls: pick: nothing | budget of
--- case xpcalls: pick: nothing | budget of
+-- case pcalls: pick: nothing | budget of | levels deep
+-- case xpcalls: pick: nothing | budget of | levels deep
 -- case pcalls_then_loop: pick: budget of
 -- case index: pick: levels deep | budget of
 -- case index_chain: pick: loop in gettable | budget of
@@ -13,14 +13,14 @@
 -- case concat: pick: levels deep | budget of
 -- case less: pick: levels deep | budget of
 -- case gsub: pick: each other too deep | budget of
--- case gsub_caught: pick: nothing | budget of
+-- case gsub_caught: pick: nothing | budget of | levels deep
 -- case gsub_table: pick: each other too deep | budget of
 -- case sort: pick: each other too deep | budget of
 -- case reader: pick: too deep | budget of
 -- case format: pick: each other too deep | budget of
 -- case text: pick: deep | budget of
--- case coroutines: pick: coroutines
--- case coroutine_of_deep: pick: nothing | budget of
+-- case coroutines: pick: coroutines | budget of
+-- case coroutine_of_deep: pick: nothing | budget of | levels deep
 -- case iterators: pick: levels deep | budget of
 -- case loaded: pick: levels deep | budget of
 -- case json: pick: nothing | budget of
