@@ -4,7 +4,8 @@ local S = support.status
 describe("BatchGet", function()
   local mesh
   before_each(function()
-    mesh = support.mesh({ nodes = 3 })
+    -- An owner that is only slow must not be passed over.
+    mesh = support.mesh({ nodes = 3, groups = '{"scores":{"fallback":"fake","peer_timeout":"60s"}}' })
     mesh:owner(S.SHIM_OWNER_CRC)
   end)
   after_each(function()

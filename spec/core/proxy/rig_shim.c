@@ -102,8 +102,10 @@ static int open_all(struct proxy_rig *rig,
                                        .on_request = to_app,
                                        .ctx = rig};
   struct peri_h2_server_options mesh = app;
-  struct peri_h2_client_options client = {
-      .loop = rig->loop, .limits = options->limits, .connect_timeout_ms = 300};
+  // All of the rig is one thread: a busy step must not look like a dead peer.
+  struct peri_h2_client_options client = {.loop = rig->loop,
+                                          .limits = options->limits,
+                                          .connect_timeout_ms = 60000};
   struct peri_h2_client_options caller = client;
   mesh.name = "mesh";
   mesh.on_request = to_mesh;
