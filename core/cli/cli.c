@@ -149,7 +149,8 @@ static void print_help(FILE *to) {
 }
 
 static void print_verb_help(const struct verb *verb) {
-  printf("perigee %s %s\n  %s\n\n%s", verb->name, verb->usage, verb->summary,
+  printf("perigee %s%s%s\n  %s\n\n%s", verb->name,
+         verb->usage[0] != '\0' ? " " : "", verb->usage, verb->summary,
          verb->more);
   size_t count = sizeof(option_helps) / sizeof(option_helps[0]);
   for (size_t i = 0; i < count; i++) {

@@ -73,5 +73,7 @@ describe("the options of serve", function()
     for _, word in ipairs({ "--config", "--log-format", "--log-level", "SIGHUP", "PERIGEE_DATA", "Exit status" }) do
       assert.truthy(text:find(word, 1, true), word)
     end
+    assert.truthy(text:find("SIGHUP +read the configuration and the policies again"), text)
+    assert.is_nil(text:find("restart", 1, true))
   end)
 end)

@@ -6,7 +6,7 @@ describe("the verbs", function()
     return proc.run(sidecar.binary, { ... })
   end
 
-  local verbs = { "serve", "check", "get", "set", "remove", "peers", "services", "stats", "version" }
+  local verbs = { "serve", "check", "get", "set", "remove", "peers", "services", "call", "policy", "explain", "stats", "version" }
 
   it("are listed and explained", function()
     for _, ask in ipairs({ "help", "--help", "-h" }) do
@@ -22,6 +22,7 @@ describe("the verbs", function()
         local one = run(unpack(args))
         assert.equal(0, one.code)
         assert.truthy(one.out:find("perigee " .. verb, 1, true), one.out)
+        assert.is_nil(one.out:find(" \n", 1, true), one.out)
         assert.equal("", one.err)
       end
     end
