@@ -207,6 +207,44 @@ static void compare_objects(struct walk *walk, const struct peri_json *a,
   free(keys.names);
 }
 
+static const struct peri_json *named_at(const struct peri_json *object,
+                                        size_t index) {
+  char key[24];
+  snprintf(key, sizeof(key), "%zu", index + 1);
+  return peri_json_get(object, key);
+}
+
+/// `{ "pin" }` is a list, `{ "pin", by = "x" }` is not: its elements are those
+/// of the list nevertheless. `list_first`: the list is the one before.
+static void compare_mixed(struct walk *walk, const struct peri_json *list,
+                          const struct peri_json *object, bool list_first) {
+  size_t count = peri_json_size(list);
+  struct keys keys = {.count = 0};
+  keys.names = calloc(peri_json_size(object) + 1, sizeof(*keys.names));
+  if (keys.names == NULL) {
+    walk->rc = PERI_ENOMEM;
+    walk->count++;
+    return;
+  }
+  for (size_t i = 0; i < count; i++) {
+    const struct peri_json *a = peri_json_at(list, i);
+    const struct peri_json *b = named_at(object, i);
+    descend_at(walk, i, list_first ? a : b, list_first ? b : a);
+  }
+  peri_json_each(object, collect, &keys);
+  qsort(keys.names, keys.count, sizeof(*keys.names), by_name);
+  for (size_t i = 0; i < keys.count; i++) {
+    const char *key = keys.names[i];
+    size_t number =
+        key[strspn(key, "0123456789")] == '\0' ? strtoul(key, NULL, 10) : 0;
+    if (number == 0 || number > count) {
+      const struct peri_json *value = peri_json_get(object, key);
+      descend(walk, key, list_first ? NULL : value, list_first ? value : NULL);
+    }
+  }
+  free(keys.names);
+}
+
 static bool same_scalar(const struct peri_json *a, const struct peri_json *b) {
   if (peri_json_type(a) != peri_json_type(b)) {
     return false;
@@ -240,6 +278,9 @@ static void compare(struct walk *walk, const struct peri_json *a,
     compare_arrays(walk, a, b);
   } else if (same_type && peri_json_type(a) == PERI_JSON_OBJECT) {
     compare_objects(walk, a, b);
+  } else if (both && is_container(a) && is_container(b)) {
+    bool list_first = peri_json_type(a) == PERI_JSON_ARRAY;
+    compare_mixed(walk, list_first ? a : b, list_first ? b : a, list_first);
   } else if (!same_type || !same_scalar(a, b)) {
     differ(walk, a, b);
   }

@@ -41,6 +41,14 @@ describe("the difference of two configurations", function()
     assert.equal('balancer: "p2c" -> {…}\n', lines('balancer = "p2c"', 'balancer = { "pin" }'))
   end)
 
+  it("compares a list with what has names, too, by what stands in both", function()
+    local list, named = 'balancer = { "p2c" }', 'balancer = { "pin", by = "x" }'
+    assert.equal('balancer[1]: "p2c" -> "pin"\nbalancer.by: added, "x"\n', lines(list, named))
+    assert.equal('balancer[1]: "pin" -> "p2c"\nbalancer.by: removed, was "x"\n', lines(named, list))
+    assert.equal('balancer.by: added, "x"\n', lines('balancer = { "pin" }', named))
+    assert.equal('balancer[1]: "pin" -> "a"\nbalancer[2]: added, "b"\nbalancer.by: removed, was "x"\n', lines(named, 'balancer = { "a", "b" }'))
+  end)
+
   it("is in the order of the keys", function()
     assert.equal(
       'drain: "1s" -> "2s"\ngroups.a.bytes: "1MiB" -> "2MiB"\ngroups.a.ttl: "1s" -> "2s"\n',
