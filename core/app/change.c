@@ -81,7 +81,6 @@ static void finish(struct peri_change *change, int code,
   change->done(change->ctx, &result);
   if (code < 0) {
     peri_roster_free(after);
-    peri_edits_refuse(edits, change->failures);
   } else if (rolled) {
     peri_edits_roll(edits, after);
   } else {
@@ -103,6 +102,17 @@ static void tell_differences(const struct peri_diff *diff) {
   }
 }
 
+/// The first one is in the words of the refusal. They are no refused edits: the
+/// files may be fine for the configuration that stays.
+static void tell_failures(const struct peri_failures *failures) {
+  size_t count = failures != NULL ? peri_failures_count(failures) : 0;
+  for (size_t i = 1; i < count; i++) {
+    const struct peri_failure *item = peri_failures_at(failures, i);
+    peri_log(PERI_LOG_ERROR, "app", "%s %s: %s", item->kind, item->name,
+             item->words);
+  }
+}
+
 /// Nothing changes; the words are the change's problem.
 static void refuse(struct peri_change *change) {
   const char *words = change->problem.text;
@@ -118,6 +128,7 @@ static void refuse(struct peri_change *change) {
                  ? ""
                  : "the changed configuration is wrong, the old one stays: ",
              words);
+    tell_failures(change->failures);
     tell_differences(&change->diff);
   }
   finish(change, change->problem.code, NULL, false);

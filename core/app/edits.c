@@ -134,17 +134,32 @@ static void tell_refused(struct peri_edits *edits,
   }
 }
 
-/// Those refused now, and, with `keep`, those refused before.
+/// Whoever read that an edit is refused reads as well that it is no more.
+static void tell_undone(const struct peri_edits *edits,
+                        const struct peri_roster *after,
+                        const struct peri_failures *refused) {
+  const struct peri_failures *old = edits->refused;
+  for (size_t i = 0; old != NULL && i < peri_failures_count(old); i++) {
+    const struct peri_failure *item = peri_failures_at(old, i);
+    uint32_t version = version_of(after, item->kind, item->name);
+    bool again = refused != NULL &&
+                 peri_failures_of(refused, item->kind, item->name) != NULL;
+    if (!again && version > 0 &&
+        version == version_of(edits->roster, item->kind, item->name)) {
+      peri_log(PERI_LOG_INFO, "app",
+               "%s %s: the refused edit was taken back, version %u stays",
+               item->kind, item->name, version);
+    }
+  }
+}
+
 static void remember(struct peri_edits *edits,
-                     const struct peri_failures *refused, bool keep) {
+                     const struct peri_failures *refused) {
   struct peri_failures *all = NULL;
   struct peri_failures *old = edits->refused;
   int rc = peri_failures_new(&all);
   if (rc == 0 && refused != NULL) {
     rc = peri_failures_add(all, refused);
-  }
-  if (rc == 0 && keep && old != NULL) {
-    rc = peri_failures_add(all, old);
   }
   if (rc < 0) {
     peri_failures_free(all);
@@ -162,19 +177,14 @@ static void remember(struct peri_edits *edits,
 
 void peri_edits_take(struct peri_edits *edits, struct peri_roster *roster,
                      const struct peri_failures *refused) {
+  tell_undone(edits, roster != NULL ? roster : edits->roster, refused);
   replace(edits, roster, false);
   tell_refused(edits, refused);
-  remember(edits, refused, false);
+  remember(edits, refused);
 }
 
 void peri_edits_roll(struct peri_edits *edits, struct peri_roster *roster) {
   replace(edits, roster, true);
-}
-
-void peri_edits_refuse(struct peri_edits *edits,
-                       const struct peri_failures *refused) {
-  tell_refused(edits, refused);
-  remember(edits, refused, true);
 }
 
 void peri_edits_config(struct peri_edits *edits, const char *words) {

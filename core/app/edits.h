@@ -23,9 +23,6 @@ void peri_edits_take(struct peri_edits *edits, struct peri_roster *roster,
 /// What runs now, after a version was rolled back (taken over; NULL: as
 /// before).
 void peri_edits_roll(struct peri_edits *edits, struct peri_roster *roster);
-/// Everything stays as it was, also for the sake of these.
-void peri_edits_refuse(struct peri_edits *edits,
-                       const struct peri_failures *refused);
 
 /// Why the configuration's last edit was not taken over; NULL when it was.
 void peri_edits_config(struct peri_edits *edits, const char *words);
