@@ -20,11 +20,27 @@ struct loading {
   int rc;
 };
 
-static int keep_function(lua_State *L, const char *name) {
+static const char *path_of(const struct peri_version *version) {
+  const struct peri_policy *policy = version->policy;
+  char relative[PERI_SOURCES_NAME_BYTES];
+
+  snprintf(relative, sizeof(relative), "%s/%s.lua", policy->kind, policy->name);
+  const struct peri_source *source =
+      peri_sources_find(version->sources, relative);
+  return source ? source->path : "";
+}
+
+// The policy may have changed its declaration since it was checked.
+static int keep_function(lua_State *L, const struct peri_version *version,
+                         const char *name, bool needed) {
   lua_getfield(L, 1, name);
-  if (lua_isnil(L, -1)) {
+  if (lua_isnil(L, -1) && !needed) {
     lua_pop(L, 1);
     return LUA_NOREF;
+  }
+  if (!lua_isfunction(L, -1)) {
+    luaL_error(L, "%s:1: %s must be a function, not a %s", path_of(version),
+               name, luaL_typename(L, -1));
   }
   return luaL_ref(L, LUA_REGISTRYINDEX);
 }
@@ -42,11 +58,13 @@ static int load_body(lua_State *L, void *ctx) {
   peri_policy_selftest(L, 1);
   lua_settop(L, 1);
   bool fetches = strcmp(policy->kind, "fallback") == 0;
-  version->main = keep_function(L, fetches ? "fetch" : "pick");
-  version->update = fetches ? LUA_NOREF : keep_function(L, "update");
-  version->done = fetches ? LUA_NOREF : keep_function(L, "done");
-  version->exports = keep_function(L, "export");
-  version->imports = keep_function(L, "import");
+  version->main = keep_function(L, version, fetches ? "fetch" : "pick", true);
+  version->update =
+      fetches ? LUA_NOREF : keep_function(L, version, "update", false);
+  version->done =
+      fetches ? LUA_NOREF : keep_function(L, version, "done", false);
+  version->exports = keep_function(L, version, "export", false);
+  version->imports = keep_function(L, version, "import", false);
   version->declaration = luaL_ref(L, LUA_REGISTRYINDEX);
   return 0;
 }
@@ -58,16 +76,6 @@ int peri_version_problem(const struct peri_version *version, int code,
   return peri_problem_set(ret_problem, code, "%s %s: %.*s",
                           version->policy->kind, version->policy->name,
                           (int)strcspn(failure, "\n"), failure);
-}
-
-static const char *path_of(const struct peri_version *version) {
-  const struct peri_policy *policy = version->policy;
-  char relative[PERI_SOURCES_NAME_BYTES];
-
-  snprintf(relative, sizeof(relative), "%s/%s.lua", policy->kind, policy->name);
-  const struct peri_source *source =
-      peri_sources_find(version->sources, relative);
-  return source ? source->path : "";
 }
 
 static int load(struct peri_version *version,

@@ -65,6 +65,24 @@ describe("a version of a policy", function()
     assert.truthy(words:find("one is not two", 1, true), words)
   end)
 
+  it("has functions where its declaration had them when it was checked", function()
+    for change, why in pairs({
+      ["d.fetch = setmetatable({}, { __call = function() return 5 end })"] = "fetch must be a function, not a table",
+      ["d.fetch = nil"] = "fetch must be a function, not a nil",
+      ["d.export = 5"] = "export must be a function, not a number",
+      ["d.selftest = function() d.fetch = {} end"] = "fetch must be a function, not a table",
+    }) do
+      local declared = text("'x'"):gsub("^return", "local d =")
+      script = s.script({ ["fallback/f.lua"] = ("%s %s return d"):format(declared, change) })
+      local none, code, words = script:fallback("f")
+      assert.is_nil(none)
+      assert.equal(s.ESCRIPT, code)
+      assert.truthy(words:find("fallback/f.lua:1: " .. why, 1, true), words)
+      script:close()
+    end
+    script = s.script({})
+  end)
+
   it("is freed after its last fetch, on a turn of the loop", function()
     script = s.script({ ["fallback/f.lua"] = text("sleep(50, 'first')") })
     local f = assert(script:fallback("f"))
