@@ -67,11 +67,9 @@ static void put_pick(struct peri_decision *decision,
     decision->reason = peri_decision_text(decision, pick->choice.reason);
     return;
   }
-  decision->trouble =
-      peri_decision_format(decision, "%s: %s", name,
-                           decision->trouble[0] != '\0' ? decision->trouble
-                           : pick->asked                ? "it failed"
-                                         : "it did not take the present peers");
+  decision->trouble = peri_decision_format(
+      decision, "%s: %s", name,
+      decision->trouble[0] != '\0' ? decision->trouble : "it failed");
 }
 
 // What a Get does with a key of ours.
@@ -150,7 +148,7 @@ static struct peri_decision *decide(struct peri_cache_worker *worker,
   }
   uint64_t asked_ns = peri_clock_mono_ns();
   peri_cache_pick(worker, side, key, &pick);
-  pick.took_ns = pick.asked ? peri_clock_mono_ns() - asked_ns : 0;
+  pick.took_ns = peri_clock_mono_ns() - asked_ns;
   return make(worker, side, key, &pick);
 }
 

@@ -95,7 +95,7 @@ struct peri_cache_seat {
   uint32_t references;
   struct peri_picker *picker;
   struct peri_fallback *fallback;
-  bool picks;      // the picker took the last update
+  bool picks;      // the picker took the last update as it came
   uint64_t heard;  // the worker's `changes` at that
 };
 
@@ -165,9 +165,8 @@ const struct peri_endpoint *peri_cache_owner(struct peri_cache_worker *worker,
                                              struct peri_cache_side *side,
                                              struct peri_slice key);
 
-/// What a picker said, or why it was not asked.
+/// What a picker said.
 struct peri_cache_pick {
-  bool asked;
   int code;                   // as pick() says
   struct peri_choice choice;  // `index` is the owner's in any case
   uint64_t took_ns;           // 0: not measured

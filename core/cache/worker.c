@@ -79,11 +79,8 @@ peri_cache_method *peri_cache_worker_method(struct peri_cache_worker *worker,
 void peri_cache_pick(struct peri_cache_worker *worker,
                      struct peri_cache_side *side, struct peri_slice key,
                      struct peri_cache_pick *ret_pick) {
-  *ret_pick = (struct peri_cache_pick){.asked = side->pick_seat->picks,
-                                       .code = PERI_ESCRIPT};
-  if (ret_pick->asked) {
-    ret_pick->code = side->picker->pick(side->picker, key, &ret_pick->choice);
-  }
+  *ret_pick = (struct peri_cache_pick){0};
+  ret_pick->code = side->picker->pick(side->picker, key, &ret_pick->choice);
   if (ret_pick->code == 0 &&
       ret_pick->choice.index >= peri_peers_count(worker->peers)) {
     ret_pick->code = PERI_EINVAL;

@@ -40,8 +40,8 @@ struct peri_picker {
   const char *name;  // of the policy; lives as long as this
 
   /// The peers changed (first call before any pick). @return 0 or PERI_ESCRIPT
-  /// (counted and logged by the implementation; the caller uses its built-in
-  /// ring until the next update).
+  /// (counted and logged by the implementation: no version can pick now, so
+  /// pick() fails until an update succeeds or another version takes over).
   int (*update)(struct peri_picker *picker, struct peri_peers *peers);
   /// Chooses the owner. A version that fails leaves it to the one before.
   /// @return 0 or PERI_ESCRIPT: the caller uses its built-in ring.
@@ -117,8 +117,8 @@ struct peri_balancer {
   const char *name;  // of the policy; lives as long as this
   /// The endpoints changed (first call before any pick). `loads` is parallel to
   /// `peers` and lives as long as that.
-  /// @return 0 or PERI_ESCRIPT: the caller uses its built-in round robin until
-  /// the next update.
+  /// @return 0 or PERI_ESCRIPT: no version can pick now, so pick() fails until
+  /// an update succeeds or another version takes over.
   int (*update)(struct peri_balancer *balancer, struct peri_peers *peers,
                 struct peri_load *const *loads);
   /// Chooses among the endpoints at `open` (indexes, ascending; NULL and 0 for

@@ -102,7 +102,7 @@ static void ask_balancer(struct peri_proxy_call *call, const uint32_t *open,
   struct peri_balancer *balancer = service->balancer;
   struct peri_pick_request request;
   size_t all = service->set->count;
-  if (balancer == NULL || service->broken) {
+  if (balancer == NULL) {
     return;
   }
   peri_proxy_ask(call, &request);

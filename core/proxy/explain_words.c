@@ -118,9 +118,6 @@ static const char *trouble_of(struct peri_decision *decision,
                ? "it chose an endpoint that it was not offered"
                : "";
   }
-  if (service->broken) {
-    return "it did not take the present endpoints";
-  }
   return service->policy.name != NULL && service->balancer == NULL
              ? "it could not be made"
              : "";

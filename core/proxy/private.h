@@ -71,7 +71,7 @@ struct peri_proxy_service {
   bool own;             // its balancer is one route's alone
   bool fixed;           // its endpoints come from no snapshot
   bool inbound;         // the local application
-  bool broken;          // the balancer did not take the present endpoints
+  bool broken;          // the balancer did not take the endpoints as they came
   struct peri_policy_ref policy;   // both parts are its own
   struct peri_balancer *balancer;  // NULL: the built-in round robin
   struct peri_proxy_set *set;      // NULL while nobody knows the name

@@ -88,7 +88,7 @@ static void choose(struct asking *asking, struct peri_decision *decision) {
   struct peri_proxy_pick pick = {.code = PERI_ESCRIPT};
   struct peri_proxy_set *set = service->set;
   size_t index = SIZE_MAX;
-  if (balancer != NULL && !service->broken) {
+  if (balancer != NULL) {
     peri_proxy_pick_measured(balancer, &request, NULL, 0, set->count, &pick);
   }
   if (pick.code == 0) {

@@ -176,15 +176,18 @@ static void outdate(struct peri_instance *instance) {
 
 int peri_seat_update(struct peri_seat *seat, struct peri_peers *peers,
                      struct peri_load *const *loads) {
-  if (keep_peers(seat, peers, loads) < 0) {
-    return PERI_ESCRIPT;
-  }
+  int rc = keep_peers(seat, peers, loads);
+
   outdate(seat->current);
   outdate(seat->previous);
   outdate(seat->next);
   for (struct peri_list *at = seat->older.next; at != &seat->older;
        at = at->next) {
     outdate(PERI_CONTAINER_OF(at, struct peri_instance, link));
+  }
+  if (rc < 0) {
+    forget_peers(seat);  // Nobody may pick from those that have left.
+    return PERI_ESCRIPT;
   }
   // What is prepared takes them now, and may be all there is yet.
   bool prepared = seat->next && is_fresh(seat, seat->next);

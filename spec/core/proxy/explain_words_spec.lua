@@ -64,7 +64,7 @@ describe("proxy/explain_words", function()
     rig.ptr.policy.take = C.PERI_ESCRIPT
     rig.publish("orders.v1.Orders " .. address)
     rig.fetch("Echo", nil, "x")
-    assert.truthy(last():find("p2c_ewma: it did not take the present endpoints", 1, true), last())
+    assert.truthy(last():find("p2c_ewma: it did not take the endpoints", 1, true), last())
   end)
 
   it("tells that a balancer chose what it was not offered", function()

@@ -4,6 +4,7 @@
 
 #include "base/container.h"
 #include "base/error.h"
+#include "base/slice.h"
 #include "model/load.h"
 #include "model/peers.h"
 #include "proxy/rig_shim.h"
@@ -40,6 +41,11 @@ static int pick(struct peri_balancer *base,
   struct balancer *balancer = PERI_CONTAINER_OF(base, struct balancer, vtable);
   struct proxy_policy *policy = balancer->policy;
   struct peri_slice value = {"", 0};
+  if (policy->take < 0) {
+    const char *trouble = "it did not take the endpoints";
+    *ret_choice = (struct peri_choice){.trouble = peri_slice_of(trouble)};
+    return policy->take;
+  }
   policy->picks++;
   policy->picker = balancer->number;
   policy->open_count = open != NULL ? open_count : balancer->count;
