@@ -28,6 +28,7 @@ struct peri_file_read {
   char *root;  // NULL for anywhere
   char *path;
   uint64_t max_bytes;
+  void (*process)(void *ctx, const struct peri_file_result *result);
   void (*done)(void *ctx, const struct peri_file_result *result);
   void *ctx;
   atomic_bool cancelled;
@@ -222,24 +223,30 @@ static void read_free(struct peri_file_read *read) {
   free(read);
 }
 
+static struct peri_file_result result_of(const struct peri_file_read *read) {
+  return (struct peri_file_result){
+      .code = read->code,
+      .bytes = {.ptr = read->content.ptr, .len = read->content.len},
+      .mtime_ns = read->content.mtime_ns};
+}
+
 static void work(uv_work_t *req) {
   struct peri_file_read *read =
       PERI_CONTAINER_OF(req, struct peri_file_read, work);
   read->code = load(read->root, read->path, read->max_bytes, &read->cancelled,
                     &read->content);
+  if (read->code == 0 && read->process != NULL) {
+    struct peri_file_result result = result_of(read);
+    read->process(read->ctx, &result);
+  }
 }
 
 static void worked(uv_work_t *req, int status) {
   struct peri_file_read *read =
       PERI_CONTAINER_OF(req, struct peri_file_read, work);
-  struct peri_file_result result = {.code = read->code};
+  struct peri_file_result result = result_of(read);
   if (status < 0 || atomic_load(&read->cancelled)) {
-    result.code = PERI_ECANCELED;
-  }
-  if (result.code == 0) {
-    result.bytes =
-        (struct peri_slice){.ptr = read->content.ptr, .len = read->content.len};
-    result.mtime_ns = read->content.mtime_ns;
+    result = (struct peri_file_result){.code = PERI_ECANCELED};
   }
   read->done(read->ctx, &result);
   read_free(read);
@@ -250,6 +257,17 @@ int peri_file_read(struct peri_loop *loop, const char *root, const char *path,
                    void (*done)(void *ctx,
                                 const struct peri_file_result *result),
                    void *ctx, struct peri_file_read **ret_read) {
+  return peri_file_process(loop, root, path, max_bytes, NULL, done, ctx,
+                           ret_read);
+}
+
+int peri_file_process(struct peri_loop *loop, const char *root,
+                      const char *path, uint64_t max_bytes,
+                      void (*process)(void *ctx,
+                                      const struct peri_file_result *result),
+                      void (*done)(void *ctx,
+                                   const struct peri_file_result *result),
+                      void *ctx, struct peri_file_read **ret_read) {
   struct peri_file_read *read = calloc(1, sizeof(*read));
   if (read == NULL) {
     return PERI_ENOMEM;
@@ -261,6 +279,7 @@ int peri_file_read(struct peri_loop *loop, const char *root, const char *path,
     return PERI_ENOMEM;
   }
   read->max_bytes = max_bytes;
+  read->process = process;
   read->done = done;
   read->ctx = ctx;
   uv_queue_work(&loop->uv, &read->work, work, worked);

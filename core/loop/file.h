@@ -27,6 +27,17 @@ int peri_file_read(struct peri_loop *loop, const char *root, const char *path,
                                 const struct peri_file_result *result),
                    void *ctx, struct peri_file_read **ret_read);
 
+/// The same, and calls `process` with what was read on the pool's thread before
+/// `done` comes, for work that is too long for a loop. It does not come after
+/// a failure.
+int peri_file_process(struct peri_loop *loop, const char *root,
+                      const char *path, uint64_t max_bytes,
+                      void (*process)(void *ctx,
+                                      const struct peri_file_result *result),
+                      void (*done)(void *ctx,
+                                   const struct peri_file_result *result),
+                      void *ctx, struct peri_file_read **ret_read);
+
 /// Asks for an early end; `done` still comes, later, with PERI_ECANCELED.
 void peri_file_cancel(struct peri_file_read *read);
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "loop/file.h"
 #include "model/config.h"
+#include "script/file_records.h"
 #include "script/lib.h"
 #include "script/wait.h"
 
@@ -25,13 +26,15 @@ struct reading {
   size_t next;  // the folder to look in after this one
   int code;     // of the folder that came nearest to having it
   bool given_up;
-  bool compares;  // read_newer(): nothing new with this modification time
+  bool compares;  // nothing new with this modification time
   double mtime;
+  struct peri_file_index *index;  // records(); else NULL
   char path[PATH_MAX];
 };
 
 static void release(struct reading *op) {
   peri_config_unref(op->config);
+  peri_file_index_free(op->index);
   free(op);
 }
 
@@ -60,6 +63,19 @@ static bool place(const struct reading *op, const char *root,
   return written > 0 && written < PATH_MAX;
 }
 
+static double mtime_of(const struct peri_file_result *result) {
+  return (double)result->mtime_ns / 1e9;
+}
+
+// On the pool's thread.
+static void process(void *ctx, const struct peri_file_result *result) {
+  struct reading *op = ctx;
+
+  if (!op->compares || mtime_of(result) != op->mtime) {
+    peri_file_index_make(op->index, result->bytes);
+  }
+}
+
 static void done(void *ctx, const struct peri_file_result *result);
 
 // Starts reading in the next folder that may have the file.
@@ -70,8 +86,8 @@ static int read_next(struct reading *op) {
   while (op->next < op->config->file_count) {
     const char *root = op->config->files[op->next++];
     if (place(op, root, path)) {
-      return peri_file_read(op->loop, root, path, op->max_bytes, done, op,
-                            &op->read);
+      return peri_file_process(op->loop, root, path, op->max_bytes,
+                               op->index ? process : NULL, done, op, &op->read);
     }
   }
   return op->code;
@@ -85,19 +101,23 @@ struct answer {
 static int push_result(lua_State *L, void *ctx) {
   const struct answer *answer = ctx;
   const struct peri_file_result *result = &answer->result;
-  double mtime = (double)result->mtime_ns / 1e9;
+  const struct reading *op = answer->op;
+  double mtime = mtime_of(result);
 
   if (result->code < 0) {
     return peri_lib_fail(L, result->code, NULL);
   }
-  if (!answer->op->compares) {
-    lua_pushlstring(L, result->bytes.ptr, result->bytes.len);
-    return 1;
+  bool same = op->compares && mtime == op->mtime;
+  if (op->index && !same) {
+    return peri_file_index_push(L, op->index, mtime);
   }
-  if (mtime == answer->op->mtime) {
+  if (same) {
     lua_pushboolean(L, 0);
   } else {
     lua_pushlstring(L, result->bytes.ptr, result->bytes.len);
+  }
+  if (!op->compares || op->index) {
+    return 1;
   }
   lua_pushnumber(L, mtime);
   return 2;
@@ -137,26 +157,35 @@ static uint64_t check_max_bytes(lua_State *L, int options) {
   return (uint64_t)bytes;
 }
 
-static int start(lua_State *L, const struct reading *asked, const char *name) {
-  struct peri_vm *vm = peri_vm_of(L);
+// The path in slot 1; raises when it is none, or where nothing may wait.
+static const char *check_path(lua_State *L, const char *name) {
   size_t len;
   const char *path = luaL_checklstring(L, 1, &len);
 
   luaL_argcheck(L, len > 0 && len < PATH_MAX && strlen(path) == len, 1,
                 "a path is not empty, not over 4 KiB and has no NUL");
   peri_wait_check(L, name);
+  return path;
+}
+
+// Takes over the index of what is asked. Nothing raises from here on.
+static int start(lua_State *L, const struct reading *asked, const char *path) {
+  struct peri_vm *vm = peri_vm_of(L);
+
   if (!peri_vm_config(vm)) {
+    peri_file_index_free(asked->index);
     return peri_lib_fail(L, PERI_EPERM, "no `files` folders are configured");
   }
   struct reading *op = malloc(sizeof(*op));
   if (!op) {
+    peri_file_index_free(asked->index);
     return peri_lib_fail(L, PERI_ENOMEM, NULL);
   }
   *op = *asked;
   op->loop = peri_vm_loop(vm);
   op->config = peri_config_ref(peri_vm_config(vm));
   op->code = PERI_EPERM;
-  memcpy(op->path, path, len + 1);
+  snprintf(op->path, sizeof(op->path), "%s", path);
   op->wait.cancel = cancel;
   int rc = read_next(op);
   if (rc < 0) {
@@ -171,7 +200,7 @@ static int start(lua_State *L, const struct reading *asked, const char *name) {
 static int file_read(lua_State *L) {
   struct reading asked = {.max_bytes = check_max_bytes(L, 2)};
 
-  return start(L, &asked, "perigee.file.read");
+  return start(L, &asked, check_path(L, "perigee.file.read"));
 }
 
 static int file_read_newer(lua_State *L) {
@@ -179,13 +208,29 @@ static int file_read_newer(lua_State *L) {
                           .compares = true,
                           .mtime = luaL_optnumber(L, 2, -1)};
 
-  return start(L, &asked, "perigee.file.read_newer");
+  return start(L, &asked, check_path(L, "perigee.file.read_newer"));
+}
+
+static int file_records(lua_State *L) {
+  struct reading asked = {.max_bytes = check_max_bytes(L, 2),
+                          .compares = !lua_isnoneornil(L, 3),
+                          .mtime = luaL_optnumber(L, 3, -1)};
+  const char *path = check_path(L, "perigee.file.records");
+  int rc = peri_file_index_new(L, 2, &asked.index);
+
+  if (rc < 0) {
+    return peri_lib_fail(L, rc, NULL);
+  }
+  return start(L, &asked, path);
 }
 
 int peri_lib_file(struct lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"read", file_read}, {"read_newer", file_read_newer}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"read", file_read},
+                                       {"read_newer", file_read_newer},
+                                       {"records", file_records},
+                                       {NULL, NULL}};
 
+  peri_file_records_open(L);
   lua_newtable(L);
   luaL_setfuncs(L, functions, 0);
   return 1;

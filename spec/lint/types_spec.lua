@@ -13,6 +13,7 @@ local handles = {
   ["perigee.call"] = "perigee.Call",
   ["perigee.request"] = "perigee.Request",
   ["perigee.ring"] = "perigee.Ring",
+  ["perigee.records"] = "perigee.Records",
   ["perigee.metrics.counter"] = "perigee.Counter",
   ["perigee.metrics.gauge"] = "perigee.Gauge",
 }

@@ -35,4 +35,37 @@ function file.read(path, options) end
 ---@return string? name
 function file.read_newer(path, mtime, options) end
 
+--- The records of a JSON file, read on a thread of their own and held outside of Lua; they count
+--- against the policy's memory.
+---@class perigee.Records
+local records = {}
+
+--- A record as JSON, or nil.
+---@param key string
+---@return string? row
+function records:get(key) end
+
+--- How many keys there are.
+---@return integer
+function records:count() end
+
+--- The file's modification time.
+---@return number seconds
+function records:mtime() end
+
+---@class perigee.RecordsOptions: perigee.FileOptions
+---@field rows? string dotted path to the rows, an object or a list; "" (the default) is the document itself
+---@field key? string|string[] the fields whose values, texts or numbers, are keys; the rows' own names without it
+
+--- Waits for the records of a JSON file, however large, without holding the worker; `false` when its
+--- modification time is still `mtime`. Failures as of read(); EINVAL also for what is no JSON or
+--- has no such rows, ELIMIT also for what does not fit the memory cap.
+---@param path string
+---@param options? perigee.RecordsOptions
+---@param mtime? number what `records:mtime()` said
+---@return perigee.Records|false|nil records
+---@return string? err
+---@return string? name
+function file.records(path, options, mtime) end
+
 return file

@@ -48,6 +48,20 @@ describe("loop/file", function()
     assert.is_true(math.abs(mtime_ns / 1e9 - os.time()) < 100)
   end)
 
+  it("lets a read file be worked on before it is given", function()
+    local function process(path)
+      local probe = loop.probe()
+      loop.make("peri_file_read", C.peri_file_process, nil, path, 1e6, C.peri_probe_process, C.peri_probe_done, probe)
+      C.peri_loop_run(loop.ptr)
+      assert.equal(1, probe.calls)
+      ffi.C.free(probe.bytes)
+      return probe
+    end
+    local probe = process(dir .. "/root/a.txt")
+    assert.same({ 1, 11, 0 }, { probe.processed, tonumber(probe.processed_len), probe.code })
+    assert.same(0, process(dir .. "/none").processed)
+  end)
+
   it("reads empty files, large files and files that say they are empty", function()
     write(dir .. "/empty", "")
     write(dir .. "/large", ("x"):rep(3000001))

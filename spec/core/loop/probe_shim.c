@@ -88,6 +88,12 @@ void peri_probe_done(void *ctx, const struct peri_file_result *result) {
   called(probe);
 }
 
+void peri_probe_process(void *ctx, const struct peri_file_result *result) {
+  struct peri_probe *probe = ctx;
+  probe->processed++;
+  probe->processed_len = result->bytes.len;
+}
+
 void peri_probe_turn(struct peri_turn *turn) {
   called(PERI_CONTAINER_OF(turn, struct peri_probe, turn));
 }

@@ -46,6 +46,8 @@ struct peri_probe {
   char *bytes;  // of a file; the spec frees it
   size_t len;
   int64_t mtime_ns;
+  unsigned processed;  // files, on another thread
+  size_t processed_len;
   struct peri_turn turn;
   struct peri_message message;
 };
@@ -54,6 +56,7 @@ void peri_probe_fire(void *ctx);
 void peri_probe_caught(void *ctx, int number);
 void peri_probe_ready(void *ctx, int events, int error);
 void peri_probe_done(void *ctx, const struct peri_file_result *result);
+void peri_probe_process(void *ctx, const struct peri_file_result *result);
 void peri_probe_turn(struct peri_turn *turn);
 void peri_probe_message(struct peri_message *message);
 

@@ -34,6 +34,13 @@ describe("the fallback json_file", function()
     assert.equal(s.ENOTFOUND, script:fetch(countries, "XX").code)
   end)
 
+  it("serves large files, which are read on a thread of their own", function()
+    local path = "/usr/share/iso-codes/json/iso_639-3.json"
+    local languages = assert(script:fallback("json_file", ('{"path":"%s","rows":"639-3","key":"alpha_3"}'):format(path)))
+    assert.matches('"name":"Maori"', script:fetch(languages, "mri").value)
+    assert.equal(s.ENOTFOUND, script:fetch(languages, "none").code)
+  end)
+
   it("finds rows by a dotted path, in arrays and objects", function()
     write('{"a":{"b":[{"id":1,"x":"one"},{"id":"two","x":null}]}}')
     local rows = make('"rows":"a.b","key":"id"')
