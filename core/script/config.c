@@ -94,10 +94,10 @@ static int evaluate(lua_State *L, void *ctx) {
   }
   lua_call(L, 0, 1);
   if (!lua_istable(L, -1)) {
-    evaluation->rc =
-        peri_problem_set(evaluation->problem, PERI_ECONFIG,
-                         "%s: the file must return a table, not a %s",
-                         evaluation->file, luaL_typename(L, -1));
+    evaluation->rc = peri_problem_set(
+        evaluation->problem, PERI_ECONFIG,
+        "%s: the file must return a table, not %s%s", evaluation->file,
+        lua_isnil(L, -1) ? "" : "a ", luaL_typename(L, -1));
     return 0;
   }
   struct peri_problem problem = {0, ""};

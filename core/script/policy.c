@@ -114,8 +114,8 @@ static int check(lua_State *L) {
 
   lua_settop(L, 1);
   if (!lua_istable(L, 1)) {
-    return luaL_error(L, "a %s is declared by a table, not a %s", kind->name,
-                      luaL_typename(L, 1));
+    return luaL_error(L, "a %s is declared by a table, not %s%s", kind->name,
+                      lua_isnil(L, 1) ? "" : "a ", luaL_typename(L, 1));
   }
   lua_pushnil(L);
   while (lua_next(L, 1)) {
@@ -195,8 +195,13 @@ const char *peri_policy_kind(struct lua_State *L, int declaration) {
 static void check_declaration(lua_State *L, const struct kind *kind,
                               const char *name, const char *path) {
   if (!is_declared(L, lua_gettop(L), kind)) {
-    luaL_error(L, "%s:1: the file must return policy.%s{…}, not a %s", path,
-               kind->name, luaL_typename(L, -1));
+    const char *other = peri_policy_kind(L, lua_gettop(L));
+    if (other != NULL) {
+      luaL_error(L, "%s:1: the file must return policy.%s{…}, not policy.%s{…}",
+                 path, kind->name, other);
+    }
+    luaL_error(L, "%s:1: the file must return policy.%s{…}, not %s%s", path,
+               kind->name, lua_isnil(L, -1) ? "" : "a ", luaL_typename(L, -1));
   }
   lua_getfield(L, -1, "name");
   const char *own = lua_tostring(L, -1);

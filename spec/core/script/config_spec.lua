@@ -80,7 +80,7 @@ describe("peri_script_config", function()
     ["syntax"] = { "return {\n  a = ,\n}", "^perigee.lua:2: unexpected symbol near ','$" },
     ["a raise"] = { "\n\nerror('no')", "^perigee.lua:3: no$" },
     ["no table"] = { "return 5", "^perigee.lua: the file must return a table, not a number$" },
-    ["nothing"] = { "", "^perigee.lua: the file must return a table, not a nil$" },
+    ["nothing"] = { "", "^perigee.lua: the file must return a table, not nil$" },
     ["a function"] = { "return { groups = { g = { picker = function() end } } }", "^perigee.lua: groups.g.picker: a value may not be a function$" },
     ["a function in a list"] = { "return { files = { 'a', print } }", "^perigee.lua: files%[2%]: a value may not be a function$" },
     ["a cycle"] = { "local t = { a = {} } t.a.b = t return t", "^perigee.lua: a.b: this table contains itself$" },
