@@ -13,6 +13,9 @@ struct looks {
   uint64_t device;
   uint64_t inode;
   uint64_t size;
+  uint64_t mode;
+  uint64_t user;
+  uint64_t group;
   uv_timespec_t mtime;
 };
 
@@ -46,6 +49,9 @@ static struct looks looks_of(const uv_fs_t *req) {
     looks.device = req->statbuf.st_dev;
     looks.inode = req->statbuf.st_ino;
     looks.size = req->statbuf.st_size;
+    looks.mode = req->statbuf.st_mode;
+    looks.user = req->statbuf.st_uid;
+    looks.group = req->statbuf.st_gid;
     looks.mtime = req->statbuf.st_mtim;
   }
   return looks;
@@ -53,7 +59,8 @@ static struct looks looks_of(const uv_fs_t *req) {
 
 static bool same(const struct looks *a, const struct looks *b) {
   return a->there == b->there && a->device == b->device &&
-         a->inode == b->inode && a->size == b->size &&
+         a->inode == b->inode && a->size == b->size && a->mode == b->mode &&
+         a->user == b->user && a->group == b->group &&
          a->mtime.tv_sec == b->mtime.tv_sec &&
          a->mtime.tv_nsec == b->mtime.tv_nsec;
 }

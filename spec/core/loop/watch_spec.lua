@@ -53,6 +53,10 @@ describe("loop/watch", function()
     write(path, "back")
     seen = probe.calls
     assert.is_true(called(probe, seen + 1))
+    -- It may be readable only now.
+    shell("chmod 400 %s", path)
+    seen = probe.calls
+    assert.is_true(called(probe, seen + 1))
     C.peri_watch_free(watch)
   end)
 
