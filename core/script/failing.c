@@ -100,12 +100,11 @@ static void switch_off(struct peri_version *version, uint64_t now_ns) {
   peri_policy_show(version->policy);
 }
 
-void peri_version_failed(struct peri_version *version) {
+void peri_version_told(struct peri_version *version) {
   struct peri_failing *failing = &version->failing;
   struct peri_policy *policy = version->policy;
   const char *failure = peri_vm_failure(version->vm);
   struct peri_slice line = {failure, strcspn(failure, "\n")};
-  uint64_t now_ns = peri_script_now_ns(policy->script);
   char text[NOTICE_BYTES];
 
   policy->errors++;
@@ -119,7 +118,13 @@ void peri_version_failed(struct peri_version *version) {
              failure);
     peri_script_tell(policy->script, text);
   }
-  if (is_too_many(failing, now_ns) || version->off) {
+}
+
+void peri_version_failed(struct peri_version *version) {
+  uint64_t now_ns = peri_script_now_ns(version->policy->script);
+
+  peri_version_told(version);
+  if (is_too_many(&version->failing, now_ns) || version->off) {
     switch_off(version, now_ns);
   }
 }

@@ -34,6 +34,8 @@ void peri_failing_done(struct peri_failing *failing);
 /// unless it was told before, and switches the version off when it was one too
 /// many.
 void peri_version_failed(struct peri_version *version);
+/// The same for what no call asked for: it never switches the version off.
+void peri_version_told(struct peri_version *version);
 /// A call of a version that was off has succeeded: it is on again.
 void peri_version_recovered(struct peri_version *version);
 /// Whether it may be asked now: it is on, or its pause has passed. Asks for one

@@ -230,7 +230,8 @@ static void export(struct peri_seat *seat, struct peri_buffer *buffer) {
       peri_vm_run(vm, export_body, &job, peri_vm_budget(vm, PERI_ENTRY_UPDATE));
   if (rc < 0) {
     peri_buffer_done(buffer);
-    peri_version_failed(from->version);
+    // An edit that may be refused yet must not switch off what runs.
+    peri_version_told(from->version);
   }
 }
 

@@ -38,8 +38,9 @@ static int step_body(lua_State *L, void *ctx) {
   bool first = !waiter->co;
 
   if (first) {
-    waiter->co = lua_newthread(L);
-    waiter->co_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_State *co = lua_newthread(L);
+    waiter->co_ref = luaL_ref(L, LUA_REGISTRYINDEX);  // May raise.
+    waiter->co = co;
   }
   int count = step->push(L, step->ctx);
   lua_xmove(L, waiter->co, count);

@@ -30,6 +30,23 @@ describe("a policy that fails", function()
   -- Fails for calls with the header x.
   local moody = "if request:header('x') then error('moody') end return endpoints[2], 'fine'"
 
+  it("to hand over is told, but not switched off by edits", function()
+    local lost = "export = function() error('lost') end, import = function() end,"
+    script = s.script({ ["balancer/b.lua"] = text("return endpoints[1]", lost) }, '{"balancer":"b","policies":{"limits":{"failures":2}}}')
+    local balancer = assert(balancers.make(script, "b"))
+    balancer:update(three)
+    for i = 1, 4 do
+      local refused = text("return endpoints[3]", "import = function() error('edit " .. i .. "') end, new = function() error('no') end,")
+      assert.truthy(script:reload({ ["balancer/b.lua"] = refused }):find("no", 1, true))
+    end
+    local shown = script:policy("balancer", "b")
+    assert.same({ 1, false, 4 }, { shown.version, shown.off, shown.errors })
+    assert.equal(three[1], (balancer:pick()))
+    local count, notice = script:notices()
+    assert.equal(1, count)
+    assert.truthy(notice:find("b.lua:1: lost", 1, true), notice)
+  end)
+
   it("so often is switched off, told once, and tried again later", function()
     local balancer = start('{"failures":3,"window":"1h","pause":"50ms"}', moody)
     balancer:header("x", "1")
