@@ -91,7 +91,7 @@ describe("an application that serve runs", function()
     started = sidecar.start(
       ([[return { workers = 1, drain = "20s", node = { address = "127.0.0.1:9" },
         listen = { app = "127.0.0.1:0", mesh = "127.0.0.1:0", admin = false },
-        groups = { g = {}, slow = { fallback = { "http_origin", url = "http://%s/slow/1500/{key}" } } } }]]):format(origin.address),
+        groups = { g = {}, slow = { fallback = { "http_origin", url = "http://%s/slow/1500/{key}", timeout = "30s" } } } }]]):format(origin.address),
       { args = { "--", "/bin/sh", "-c", SCRIPT }, env = { PERI_BINARY = sidecar.binary, PERI_ETCD = cluster.endpoints[1] } }
     )
     local car = started

@@ -19,7 +19,7 @@ describe("the life of a sidecar", function()
   end)
 
   local function slow(more)
-    return ("return { %s %s groups = { slow = { fallback = { 'http_origin', url = 'http://%s/slow/600/{key}' } } } }"):format(base, more or "", origin.address)
+    return ("return { %s %s groups = { slow = { fallback = { 'http_origin', url = 'http://%s/slow/600/{key}', timeout = '30s' } } } }"):format(base, more or "", origin.address)
   end
 
   it("says when it is ready, and stops with 0", function()

@@ -18,12 +18,12 @@ describe("three sidecars", function()
         listen = { app = "127.0.0.1:0", mesh = "127.0.0.1:SELF", admin = "127.0.0.1:0" },
         registry = { kind = "static", services = { GroupCache = { PEERS } } },
         groups = {
-          count = { fallback = { "http_origin", url = "http://ORIGIN/count/{key}" }, peer_timeout = "60s" },
+          count = { fallback = { "http_origin", url = "http://ORIGIN/count/{key}", timeout = "50s", connect_timeout = "20s" }, peer_timeout = "60s" },
           brief = { fallback = { "http_origin", url = "http://ORIGIN/count/brief-{key}" }, peer_timeout = "2s" },
-          slow = { fallback = { "http_origin", url = "http://ORIGIN/slowcount/1000/{key}" }, peer_timeout = "60s" },
-          fnv = { picker = "ring_fnv", fallback = { "http_origin", url = "http://ORIGIN/count/fnv-{key}" }, peer_timeout = "60s" },
-          maglev = { picker = "maglev", fallback = { "http_origin", url = "http://ORIGIN/count/maglev-{key}" }, peer_timeout = "60s" },
-          rendezvous = { picker = "rendezvous", fallback = { "http_origin", url = "http://ORIGIN/count/rdv-{key}" }, peer_timeout = "60s" },
+          slow = { fallback = { "http_origin", url = "http://ORIGIN/slowcount/1000/{key}", timeout = "50s", connect_timeout = "20s" }, peer_timeout = "60s" },
+          fnv = { picker = "ring_fnv", fallback = { "http_origin", url = "http://ORIGIN/count/fnv-{key}", timeout = "50s", connect_timeout = "20s" }, peer_timeout = "60s" },
+          maglev = { picker = "maglev", fallback = { "http_origin", url = "http://ORIGIN/count/maglev-{key}", timeout = "50s", connect_timeout = "20s" }, peer_timeout = "60s" },
+          rendezvous = { picker = "rendezvous", fallback = { "http_origin", url = "http://ORIGIN/count/rdv-{key}", timeout = "50s", connect_timeout = "20s" }, peer_timeout = "60s" },
           none = { peer_timeout = "60s" },
         },
       }
@@ -140,7 +140,7 @@ describe("three sidecars", function()
       keys[i] = "b" .. i
     end
     for _, car in ipairs(cars) do
-      local got = car:call({ verb = "batch", group = "count", key = table.concat(keys, ","), timeout = "30s" })
+      local got = car:call({ verb = "batch", group = "count", key = table.concat(keys, ","), timeout = "60s" })
       assert.equal("OK", got.code, got.message)
       assert.equal(1000, #got.items)
       for i, item in ipairs(got.items) do

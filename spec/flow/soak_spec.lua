@@ -20,7 +20,7 @@ describe("for a long time", function()
         registry = { kind = "static", services = { GroupCache = {
           { address = "127.0.0.1:PORT1" }, { address = "127.0.0.1:PORT2" }, { address = "127.0.0.1:PORT3" } } } },
         groups = { g = { bytes = "4MiB", ttl = "200ms", peer_timeout = "1s",
-          fallback = { "http_origin", url = "http://ORIGIN/value/{key}" } } },
+          fallback = { "http_origin", url = "http://ORIGIN/value/{key}", timeout = "20s", connect_timeout = "20s" } } },
       }
     ]]):gsub("SELF", self):gsub("PORT(%d)", function(i)
       return ports[tonumber(i)]
