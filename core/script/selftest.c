@@ -423,10 +423,13 @@ static void refuse(lua_State *L, int declaration) {
     return;
   }
   const char *why = lua_tostring(L, -1);
+  why = why ? why : "it returned false";
   push_field(L, declaration, "selftest");
+  if (!lua_isfunction(L, -1)) {
+    luaL_error(L, "selftest: %s", why);  // It has changed its declaration.
+  }
   lua_getinfo(L, ">S", &at);
-  luaL_error(L, "%s:%d: selftest: %s", at.short_src, at.linedefined,
-             why ? why : "it returned false");
+  luaL_error(L, "%s:%d: selftest: %s", at.short_src, at.linedefined, why);
 }
 
 int peri_policy_selftest(struct lua_State *L, int declaration) {

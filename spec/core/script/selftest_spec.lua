@@ -43,6 +43,26 @@ describe("a selftest", function()
     passes(C.selftest_shim_run("picker", "p", nil, folder, 1e7, 2e9, out, 8192), ffi.string(out))
   end)
 
+  it("fails also after it has taken itself away", function()
+    for _, other in ipairs({ "nil", "setmetatable({}, {})", "{ 5 }" }) do
+      local folder = s.folder()
+      s.write(
+        folder .. "/picker/p.lua",
+        ([[
+          local d
+          d = require("perigee.policy").picker({
+            name = "p", pick = function() end,
+            selftest = function() d.selftest = %s return nil, "gone" end,
+          })
+          return d]]):format(other)
+      )
+      local code = C.selftest_shim_run("picker", "p", nil, folder, 1e7, 2e9, out, 8192)
+      assert.equal(s.ESCRIPT, code)
+      assert.truthy(ffi.string(out):find("selftest: gone\n", 1, true), ffi.string(out))
+      s.clean()
+    end
+  end)
+
   it("makes the policy's own object and lets it pick", function()
     passes(balancer([[
       local object = assert(try.new({ at = 2 }))
