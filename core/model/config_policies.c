@@ -1,6 +1,6 @@
 #include "model/config_parts.h"
 
-enum { MAX_OPEN = 65536, MAX_FAILURES = 1000000, LEAST_INSTRUCTIONS = 1000 };
+enum { MAX_OPEN = 65536, MAX_FAILURES = 256, LEAST_INSTRUCTIONS = 1000 };
 
 static const int64_t MOST_INSTRUCTIONS = 10000000000;
 static const uint64_t LEAST_MEMORY = UINT64_C(256) << 10;

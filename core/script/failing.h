@@ -8,7 +8,7 @@ struct peri_version;
 enum peri_failing_limits {
   PERI_FAILING_SEEN = 32,
   PERI_FAILING_BYTES = 256,
-  PERI_FAILING_COUNT = 256  // at most so many failures are counted
+  PERI_FAILING_COUNT = 256  // failures at most, also in a configuration
 };
 
 /// How a version fails: what was told of it, and when it is switched off.
