@@ -277,14 +277,6 @@ const char *peri_vm_name(const struct peri_vm *vm) {
   return vm->name;
 }
 
-const char *peri_vm_lua_dir(const struct peri_vm *vm) {
-  return vm->lua_dir;
-}
-
-const char *peri_vm_plugins_dir(const struct peri_vm *vm) {
-  return vm->plugins_dir;
-}
-
 struct peri_loop *peri_vm_loop(const struct peri_vm *vm) {
   return vm->loop;
 }

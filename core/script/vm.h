@@ -79,8 +79,6 @@ struct peri_vm *peri_vm_of(struct lua_State *L);
 struct lua_State *peri_vm_lua(struct peri_vm *vm);
 const char *peri_vm_kind(const struct peri_vm *vm);
 const char *peri_vm_name(const struct peri_vm *vm);
-const char *peri_vm_lua_dir(const struct peri_vm *vm);      // may be NULL
-const char *peri_vm_plugins_dir(const struct peri_vm *vm);  // may be NULL
 struct peri_loop *peri_vm_loop(const struct peri_vm *vm);
 struct peri_config *peri_vm_config(const struct peri_vm *vm);
 struct peri_metrics *peri_vm_metrics(const struct peri_vm *vm);
