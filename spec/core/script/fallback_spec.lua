@@ -313,4 +313,92 @@ describe("a fallback", function()
     assert.equal(3, script:errors("fallback", "f"))
     assert.is_true(script:policy("fallback", "f").off)
   end)
+
+  it("stays whole whatever happens to it in any order", function()
+    local random, edits, fetches, held = math.random, 0, {}, {}
+    local seed = tonumber(os.getenv("PERI_SEED")) or os.time()
+    math.randomseed(seed)
+    -- Some wait, and some fail at once or later.
+    local function text(more)
+      return ([[
+        local policy = require("perigee.policy")
+        return policy.fallback({ name = "f", new = function() return {} end, %s
+          fetch = function(self, request)
+            local key = tonumber(request:key())
+            if key %% 3 > 0 then sleep(key %% 7, "x") end
+            if key %% 5 == 0 then error("moody") end
+            if key %% 11 == 0 then return nil, "none" end
+            return "%d"
+          end })]]):format(more or "", edits)
+    end
+    local names, other = '{"groups":{"g":{"fallback":"f"}}}', '{"groups":{}}'
+    script = s.script({ ["fallback/f.lua"] = text() }, names)
+    local shim = script.shim
+    local deeds = {
+      function()
+        if #held < 3 then
+          held[#held + 1] = script:fallback("f")
+          script.fallbacks = {}
+        end
+      end,
+      function()
+        local f = random(4) == 1 and table.remove(held, random(#held))
+        if f then
+          C.script_shim_free_fallback(f)
+          for i = #fetches, 1, -1 do
+            if fetches[i].of == f then
+              table.remove(fetches, i)
+            end
+          end
+        end
+      end,
+      function()
+        local f = held[random(#held)]
+        for _ = 1, f and 4 or 0 do
+          local one = { of = f, outcome = ffi.new("struct script_outcome"), fetch = ffi.new("struct peri_fetch *[1]") }
+          if C.script_shim_fetch(f, tostring(random(1000)), "origin", "", random(5), one.outcome, one.fetch) == 0 then
+            fetches[#fetches + 1] = one
+          end
+        end
+      end,
+      function()
+        local one = table.remove(fetches, random(#fetches))
+        if one and one.outcome.calls == 0 then
+          C.script_shim_cancel(one.of, one.fetch[0])
+        end
+      end,
+      function()
+        edits = edits + 1
+        s.write(script.folder .. "/fallback/f.lua", text(random(4) == 1 and "selftest = function() return false end," or nil))
+        C.script_shim_prepare(shim, random(3) == 1 and (random(2) == 1 and names or other) or nil, random(5) == 1 and "*" or nil)
+      end,
+      function()
+        C.script_shim_step(shim, 1)
+      end,
+      function()
+        C.script_shim_sleepers(shim)
+        C.script_shim_step(shim, 1)
+      end,
+      function()
+        (random(4) == 1 and C.peri_script_abort or C.peri_script_commit)(shim.script)
+      end,
+      function()
+        if random(3) == 1 then
+          C.peri_script_forgo(shim.script, "fallback", "f")
+        end
+      end,
+      function()
+        script:rollback("fallback", "f")
+      end,
+    }
+    local ok, words = pcall(function()
+      for _ = 1, 3000 do
+        deeds[random(#deeds)]()
+      end
+    end)
+    assert.is_true(ok, ("PERI_SEED=%d: %s"):format(seed, tostring(words)))
+    for _, f in ipairs(held) do
+      C.script_shim_free_fallback(f)
+    end
+  end)
 end)
