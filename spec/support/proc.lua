@@ -70,7 +70,9 @@ local function without_leaks(path, args)
   if args[1] == "serve" then
     local text = ""
     for i, arg in ipairs(args) do
-      local file = arg == "--config" and io.open(args[i + 1])
+      -- A FIFO would be waited for without end.
+      local stat = arg == "--config" and uv.fs_stat(args[i + 1])
+      local file = stat and stat.type == "file" and io.open(args[i + 1])
       text = file and file:read("*a") or text
       if file then
         file:close()

@@ -123,7 +123,9 @@ describe("registry/tenure", function()
     cluster:freeze()
     -- What is sent now lies in etcd's sockets, and is done when it goes on.
     proc.watch(5000)
-    assert.is_true(registrar:metric("perigee_registration_failures_total", 'kind="timeout"') >= 1)
+    proc.await("a grant given up", 10000, function()
+      return registrar:metric("perigee_registration_failures_total", 'kind="timeout"') >= 1
+    end)
     cluster:thaw()
     registrar:await_state(other, S.REGISTERED)
     await_ours(registrar, "Other/10.0.0.7:1")
