@@ -160,8 +160,15 @@ describe("a use of a policy", function()
     local deeds = {
       function()
         if #seats < 4 then
-          seats[#seats + 1] = assert(balancers.make(script, "b"))
-          seats[#seats]:update(three)
+          local seat, code = balancers.make(script, "b")
+          if seat then
+            seats[#seats + 1] = seat
+            seat:update(three)
+          else
+            -- There is no version yet, and of a broken file none can be made.
+            assert.equal(s.ESCRIPT, code)
+            assert.is_nil(script:policy("balancer", "b"))
+          end
         end
       end,
       function()
@@ -185,7 +192,10 @@ describe("a use of a policy", function()
           if address then
             calls[seat] = calls[seat] or {}
             table.insert(calls[seat], { address, seat.choice.version })
-            assert.equal(script:policy("balancer", "b").version, seat.choice.version)
+            -- One that nobody had tried may not take the endpoints.
+            if not seat.choice.older then
+              assert.equal(script:policy("balancer", "b").version, seat.choice.version)
+            end
           end
         end
       end,
@@ -224,6 +234,6 @@ describe("a use of a policy", function()
         deeds[random(#deeds)]()
       end
     end)
-    assert.is_true(ok, ("PERI_SEED=%d: %s"):format(seed, tostring(words)))
+    assert.is_true(ok, ("PERI_SEED=%d: %s"):format(seed, tostring(type(words) == "table" and words.message or words)))
   end)
 end)
