@@ -1,7 +1,7 @@
 --- Whether half of a part of the endpoints fails. A policy may require what lies on the policy path.
 local clock = require("perigee.clock")
 
-local LOOK_MS = 100 -- between two looks at every endpoint
+local LOOK_MS = 10 -- between two looks at every endpoint
 
 local M = {}
 

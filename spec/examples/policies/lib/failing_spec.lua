@@ -44,7 +44,7 @@ describe("the examples' notion of failing", function()
     local part = { view = { endpoint(9) } }
     assert.is_true(failing.half_of(part, 5))
     part.view[1] = endpoint(0)
-    now = now + 99
+    now = now + 9
     assert.is_true(failing.half_of(part, 5))
     now = now + 1
     assert.is_false(failing.half_of(part, 5))
