@@ -30,6 +30,8 @@ describe("perigee call through a sidecar", function()
     assert.equal('{"status":"SERVING"}\n', car:cli("call", "grpc.health.v1.Health/Check").out)
     local peers = json.decode(car:cli("call", "perigee.v1.Mesh/Peers", '{"service":"kitchen"}').out)
     assert.equal("kitchen", peers.services[1].name)
+    local policies = json.decode(car:cli("call", "perigee.v1.Mesh/Policies").out)
+    assert.truthy(tonumber(policies.policies[1].memoryBytes) > 0)
     for _, version in ipairs({ "v1", "v1alpha" }) do
       local listed = car:cli("call", ("grpc.reflection.%s.ServerReflection/ServerReflectionInfo"):format(version), '{"listServices":""}').out
       assert.equal(5, #json.decode(listed).listServicesResponse.service)
