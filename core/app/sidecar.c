@@ -280,7 +280,11 @@ static void tear_down(struct peri_sidecar *car) {
       peri_signal_free(car->signals[i]);
     }
   }
-  signal(SIGHUP, SIG_IGN);  // too late to read anything again
+  // All has ended, and the status is known: nothing that comes now may change
+  // it.
+  signal(SIGHUP, SIG_IGN);
+  signal(SIGTERM, SIG_IGN);
+  signal(SIGINT, SIG_IGN);
   peri_timer_free(car->sweep);
   peri_timer_free(car->limit);
   peri_timer_free(car->pause);

@@ -26,7 +26,9 @@ describe("a change of the configuration", function()
   end)
 
   after_each(function()
-    car:stop()
+    if not car.process.code then
+      car:stop()
+    end
   end)
 
   local function write(text, words)
@@ -78,6 +80,6 @@ describe("a change of the configuration", function()
       proc.write(car.file, groups(("g%d = {}"):format(i)))
       car.process:kill("sighup")
     end
-    car.process:kill("sigterm")
+    car:stop()
   end)
 end)
