@@ -259,3 +259,40 @@ size_t peri_text_percent_decode(struct peri_slice text, char *ret_text,
   ret_text[at] = '\0';
   return at;
 }
+
+// Whether a character of that length drives what shows it rather than being
+// shown.
+static bool is_unprintable(const unsigned char *at, size_t length) {
+  switch (length) {
+    case 1:
+      return at[0] < 0x20 || at[0] == 0x7F;
+    case 2:  // C1 controls; U+061C
+      return (at[0] == 0xC2 && at[1] < 0xA0) ||
+             (at[0] == 0xD8 && at[1] == 0x9C);
+    case 3:  // U+200E, U+200F, U+2028 to U+202E; U+2066 to U+2069
+      return at[0] == 0xE2 &&
+             ((at[1] == 0x80 && (at[2] == 0x8E || at[2] == 0x8F ||
+                                 (at[2] >= 0xA8 && at[2] <= 0xAE))) ||
+              (at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9));
+    default:
+      return length == 0;
+  }
+}
+
+size_t peri_text_clean(char *bytes, size_t len) {
+  size_t used = 0;
+  for (size_t i = 0; i < len;) {
+    struct peri_slice rest = {bytes + i, len - i};
+    size_t length = peri_slice_utf8_length(rest);
+    if (bytes[i] == '\t' || bytes[i] == '\n') {
+      bytes[used++] = ' ';
+    } else if (is_unprintable((const unsigned char *)rest.ptr, length)) {
+      bytes[used++] = '?';
+    } else {
+      memmove(bytes + used, rest.ptr, length);
+      used += length;
+    }
+    i += length > 0 ? length : 1;
+  }
+  return used;
+}

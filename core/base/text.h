@@ -27,3 +27,9 @@ size_t peri_text_percent_encode(struct peri_slice bytes, char *ret_text,
 /// gRPC asks). Same rules for `ret_text` and the return value.
 size_t peri_text_percent_decode(struct peri_slice text, char *ret_text,
                                 size_t capacity);
+
+/// Makes bytes from others fit to be printed, in place: tabs and new lines
+/// become spaces; each control character (those of U+0080 to U+009F, too), each
+/// mark that turns the direction of text or ends a line, and each byte that is
+/// not UTF-8 becomes a '?'. Returns the length, which never grows.
+size_t peri_text_clean(char *bytes, size_t len);

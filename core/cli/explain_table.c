@@ -5,21 +5,20 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "model/decision.h"
 
 enum { COLUMNS = 6, CELL_BYTES = 384, SHOWN_BYTES = 256, NS_PER_MS = 1000000 };
 
 /// A cell of bytes that come from others: nothing may drive a terminal.
 static size_t put(char *cell, size_t used, ProtobufCBinaryData data) {
+  size_t room = CELL_BYTES - 1 - used;
   size_t len = data.len < SHOWN_BYTES ? data.len : SHOWN_BYTES;
-  for (size_t i = 0; i < len && used + 1 < CELL_BYTES; i++) {
-    if (data.data[i] < 0x20 || data.data[i] == 0x7f) {
-      cell[used] = '?';
-    } else {
-      memcpy(&cell[used], &data.data[i], 1);
-    }
-    used++;
+  len = len < room ? len : room;
+  if (len > 0) {
+    memcpy(&cell[used], data.data, len);
   }
+  used += peri_text_clean(&cell[used], len);
   cell[used] = '\0';
   return used;
 }

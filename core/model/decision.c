@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/slice.h"
+#include "base/text.h"
 
 enum { FIRST_BYTES = 2048, FORMAT_BYTES = 1024 };
 
@@ -65,18 +66,6 @@ static size_t fitting(struct peri_slice text) {
   return len;
 }
 
-static void clean(char *text) {
-  // A tab or a new line stands between words; nothing else is to be printed.
-  for (; *text != '\0'; text++) {
-    unsigned char byte = (unsigned char)*text;
-    if (byte == '\t' || byte == '\n') {
-      *text = ' ';
-    } else if (byte < 0x20 || byte == 0x7F) {
-      *text = '?';
-    }
-  }
-}
-
 const char *peri_decision_text(struct peri_decision *decision,
                                struct peri_slice text) {
   struct peri_slice part = {text.ptr, fitting(text)};
@@ -87,14 +76,7 @@ const char *peri_decision_text(struct peri_decision *decision,
   if (copy == NULL) {
     return "";
   }
-  clean(copy);
-  if (!peri_slice_is_utf8(peri_slice_of(copy))) {
-    for (char *at = copy; *at != '\0'; at++) {
-      if ((unsigned char)*at >= 0x80) {
-        *at = '?';
-      }
-    }
-  }
+  copy[peri_text_clean(copy, part.len)] = '\0';
   return copy;
 }
 

@@ -32,7 +32,7 @@ struct peri_decision_candidate {
 };
 
 /// One decision as plain data. Counted by reference; one thread at a time. Its
-/// texts belong to it, are never NULL, have no control characters and at most
+/// texts belong to it, are never NULL, can be printed anywhere and have at most
 /// PERI_DECISION_TEXT_BYTES bytes.
 struct peri_decision {
   struct peri_arena *arena;
@@ -74,7 +74,7 @@ struct peri_decision *peri_decision_ref(struct peri_decision *decision);
 /// NULL is fine.
 void peri_decision_unref(struct peri_decision *decision);
 
-/// A text for it: copied, control characters replaced, cut at a whole
+/// A text for it: copied, cleaned as peri_text_clean() does, cut at a whole
 /// character; "" when out of memory.
 const char *peri_decision_text(struct peri_decision *decision,
                                struct peri_slice text);

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/slice.h"
+#include "base/text.h"
 #include "rpc/private.h"
 
 static grpc_slice copy(const struct peri_grpc *grpc, struct peri_slice bytes) {
@@ -87,5 +88,5 @@ void peri_rpc_text(grpc_slice details, char *ret_text, size_t capacity) {
     len = capacity - 1;
   }
   memcpy(ret_text, GRPC_SLICE_START_PTR(details), len);
-  ret_text[len] = '\0';
+  ret_text[peri_text_clean(ret_text, len)] = '\0';
 }

@@ -40,7 +40,7 @@ grpc_byte_buffer *peri_rpc_pack(const struct peri_grpc *grpc,
 int peri_rpc_unpack(const struct peri_grpc *grpc, grpc_byte_buffer *from,
                     struct peri_buffer *message);
 
-/// Copies the text of a status, cut to `capacity`.
+/// Copies the text of a status, cut to `capacity` and fit to be printed.
 void peri_rpc_text(grpc_slice details, char *ret_text, size_t capacity);
 
 /// Everything that a unary call owns while it is under way.

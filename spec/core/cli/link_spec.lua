@@ -39,6 +39,7 @@ describe("a link", function()
     assert.same({ 0, 3, 0, "" }, { call("Chat", 9, "\24\1", "\24\2", "") })
     assert.same({ 0, 1, 0, "" }, { call("Collect", 9) })
     assert.same({ 0, 0, 5, "gone" }, { call("Fail", 9, "\24\5\114\4gone") })
+    assert.same({ 0, 0, 5, "gone?[1m" }, { call("Fail", 9, "\24\5\114\8gone\27[1m") })
   end)
 
   it("stops when an answer is refused", function()
