@@ -9,6 +9,7 @@
 #include "cli/verbs.h"
 #include "loop/loop.h"
 #include "model/config.h"
+#include "model/route.h"
 #include "script/script.h"
 
 static int read_config(const char *file, struct peri_config **ret_config,
@@ -57,6 +58,38 @@ static int try_group(const struct peri_config_group *group,
   return 0;
 }
 
+/// `key` names the place, as messages write it; without a policy it is fine.
+static int try_balancer(const char *key, const struct peri_policy_ref *ref,
+                        struct peri_policy_host *host,
+                        struct peri_problem *problem) {
+  struct peri_balancer *balancer;
+  if (ref->name == NULL) {
+    return 0;
+  }
+  int rc = host->balancer(host, ref, &balancer, problem);
+  if (rc < 0) {
+    struct peri_problem told = *problem;
+    return peri_problem_set(problem, rc, "%s: %s", key, told.text);
+  }
+  balancer->free(balancer);
+  return 0;
+}
+
+static int try_all(const struct peri_config *config,
+                   struct peri_policy_host *host,
+                   struct peri_problem *problem) {
+  int rc = try_balancer("balancer", &config->balancer, host, problem);
+  for (size_t i = 0; rc == 0 && i < config->route_count; i++) {
+    char key[48];
+    snprintf(key, sizeof(key), "routes[%zu].balancer", i + 1);
+    rc = try_balancer(key, &config->routes[i].balancer, host, problem);
+  }
+  for (size_t i = 0; rc == 0 && i < config->group_count; i++) {
+    rc = try_group(&config->groups[i], host, problem);
+  }
+  return rc;
+}
+
 /// Makes every policy that a worker would make, and frees it again.
 static int try_policies(struct peri_config *config,
                         const struct peri_cli_run *run,
@@ -81,9 +114,7 @@ static int try_policies(struct peri_config *config,
   };
   rc = peri_script_new(&options, &script, problem);
   if (rc == 0) {
-    for (size_t i = 0; rc == 0 && i < config->group_count; i++) {
-      rc = try_group(&config->groups[i], peri_script_host(script), problem);
-    }
+    rc = try_all(config, peri_script_host(script), problem);
     peri_script_free(script);
   }
   peri_loop_free(loop);

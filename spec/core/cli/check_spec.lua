@@ -38,6 +38,8 @@ describe("perigee check", function()
       ["return { grops = {} }"] = 'did you mean "groups"',
       ['return { groups = { g = { fallback = "no_such" } } }'] = 'groups.g.fallback: there is no fallback "no_such"',
       ['return { groups = { g = { picker = "ring_crc3" } } }'] = 'groups.g.picker: there is no picker "ring_crc3"',
+      ['return { balancer = "no_such" }'] = 'balancer: there is no balancer "no_such"',
+      ['return { routes = { { match = {}, to = "a" }, { match = {}, to = "a", balancer = "no_such" } } }'] = 'routes[2].balancer: there is no balancer "no_such"',
       ['return { groups = { g = { fallback = { "static_reply", valeu = "x" } } } }'] = "valeu",
     }) do
       local got = check(text)
