@@ -7,6 +7,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 #include "cli/arguments.h"
+#include "cli/headers.h"
 #include "cli/verbs.h"
 #include "rpc/call.h"
 #include "rpc/channel.h"
@@ -26,8 +27,17 @@ static bool answered(const char *words) {
          strncmp(words, "the owner", strlen("the owner")) == 0;
 }
 
+/// What gRPC itself says when there is no connection.
+static bool unreached(const char *words) {
+  return strncmp(words, "failed to connect", strlen("failed to connect")) ==
+             0 ||
+         strncmp(words, "DNS resolution failed",
+                 strlen("DNS resolution failed")) == 0;
+}
+
 static const char *advice(int status, const char *words) {
-  if (answered(words)) {
+  if (answered(words) ||
+      (status == PERI_STATUS_UNAVAILABLE && !unreached(words))) {
     return NULL;
   }
   switch (status) {
@@ -82,35 +92,44 @@ static int conclude(const struct peri_cli_arguments *arguments,
   return status == PERI_STATUS_NOT_FOUND ? PERI_CLI_ABSENT : PERI_CLI_FAILURE;
 }
 
+static int make(const char *target, const struct peri_rpc_request *request,
+                struct peri_rpc_result *ret_result,
+                struct peri_problem *ret_problem) {
+  struct peri_rpc_channel_options options = {.target = peri_slice_of(target)};
+  struct peri_rpc_channel *channel;
+  int rc = peri_rpc_channel_new(&options, &channel, ret_problem);
+  if (rc < 0) {
+    return rc;
+  }
+  rc = peri_rpc_call(channel, request, ret_result);
+  peri_cli_hang_up(channel);
+  return rc;
+}
+
 int peri_cli_call(const struct peri_cli_arguments *arguments, const char *path,
                   const struct ProtobufCMessage *request,
                   struct peri_rpc_result *ret_result) {
-  struct peri_problem problem = {0, ""};
-  struct peri_rpc_channel *channel;
   struct peri_rpc_result result = {0};
+  struct peri_cli_headers headers = {.count = 0};
+  struct peri_problem problem = {0, ""};
   size_t len = protobuf_c_message_get_packed_size(request);
   uint8_t *bytes = malloc(len > 0 ? len : 1);
-  if (bytes == NULL) {
-    return fail("out of memory");
+  int rc =
+      bytes != NULL ? peri_cli_headers_init(arguments, &headers) : PERI_ENOMEM;
+  if (rc == 0) {
+    protobuf_c_message_pack(request, bytes);
+    struct peri_rpc_request call = {.path = path,
+                                    .metadata = headers.fields,
+                                    .metadata_count = headers.count,
+                                    .message = {(const char *)bytes, len},
+                                    .timeout_ms = arguments->timeout_ms,
+                                    .trailers = {.field = peri_cli_explained}};
+    rc = make(arguments->target, &call, &result, &problem);
   }
-  protobuf_c_message_pack(request, bytes);
-  struct peri_rpc_channel_options options = {
-      .target = peri_slice_of(arguments->target)};
-  int rc = peri_rpc_channel_new(&options, &channel, &problem);
-  if (rc < 0) {
-    free(bytes);
-    return fail(problem.text);
-  }
-  struct peri_rpc_request call = {
-      .path = path,
-      .message = {(const char *)bytes, len},
-      .timeout_ms = arguments->timeout_ms,
-  };
-  rc = peri_rpc_call(channel, &call, &result);
-  peri_cli_hang_up(channel);
+  peri_cli_headers_done(&headers);
   free(bytes);
   if (rc < 0) {
-    return fail(peri_error_text(rc));
+    return fail(problem.code != 0 ? problem.text : peri_error_text(rc));
   }
   int status = conclude(arguments, &result);
   if (status == PERI_CLI_OK) {

@@ -37,14 +37,14 @@ static const struct verb verbs[] = {
      "--json prints group, key, expire (Unix time in nanoseconds, or null) "
      "and\n"
      "value, which is called value_base64 when it is not UTF-8.\n",
-     CALL | PERI_CLI_JSON, 2, 2, peri_cli_get},
+     CALL | PERI_CLI_JSON | PERI_CLI_HEADER, 2, 2, peri_cli_get},
     {"set", "GROUP KEY VALUE|-", "store a value at its owner",
      "VALUE - reads the value from standard input. Without --ttl the group's\n"
      "own counts.\n",
-     CALL | PERI_CLI_TTL, 3, 3, peri_cli_set},
+     CALL | PERI_CLI_TTL | PERI_CLI_HEADER, 3, 3, peri_cli_set},
     {"remove", "GROUP KEY...", "remove values at their owners",
-     "A key that is not there counts as removed.\n", CALL, 2, MANY,
-     peri_cli_remove},
+     "A key that is not there counts as removed.\n", CALL | PERI_CLI_HEADER, 2,
+     MANY, peri_cli_remove},
     {"call", "SERVICE/METHOD [JSON|-]", "call any method of any service",
      "The target's reflection says what the method takes, unless --raw sends\n"
      "the bytes of FILE (- is standard input) and prints those of the "
@@ -53,7 +53,10 @@ static const struct verb verbs[] = {
      "reads it, or several for a stream, from standard input. Answers are one\n"
      "line of JSON each, indented on a terminal. --header "
      "perigee-service=NAME\n"
-     "makes a sidecar forward the call, and the reflection, to that service.\n",
+     "makes a sidecar forward the call, and the reflection, to that service.\n"
+     "With --header perigee-explain=1 it tells on standard error where the "
+     "call\n"
+     "went, and why.\n",
      CALL | PERI_CLI_HEADER | PERI_CLI_RAW, 1, 2, peri_cli_invoke},
     {"peers", "[SERVICE]", "show the services and endpoints that it knows",
      "A suspect endpoint is gone from the registry but still answers.\n"
@@ -87,7 +90,8 @@ static const struct verb verbs[] = {
      "SERVICE/METHOD, or a GROUP and a KEY: what would be decided now; nothing "
      "is\n"
      "sent. A call with the header perigee-explain: 1 gets the same in its\n"
-     "trailers.\n",
+     "trailers; get, set, remove and call print it (--header "
+     "perigee-explain=1).\n",
      CALL | PERI_CLI_JSON | PERI_CLI_HEADER | PERI_CLI_AUTHORITY, 0, 2,
      peri_cli_explain_verb},
     {"stats", "[PREFIX]", "show counters and gauges",

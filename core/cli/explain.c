@@ -1,15 +1,15 @@
-#include <ctype.h>
 #include <perigee.pb-c.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/slice.h"
+#include "base/text.h"
 #include "cli/arguments.h"
 #include "cli/explain_table.h"
+#include "cli/headers.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "rpc/call.h"
@@ -127,6 +127,25 @@ static int show_json(struct peri_slice message, bool one) {
   return peri_cli_print_json(json);
 }
 
+/// Whatever answered: nothing may drive a terminal.
+static int print_lines(ProtobufCBinaryData lines) {
+  size_t used = 0;
+  for (size_t at = 0; at < lines.len;) {
+    char *from = (char *)lines.data + at;
+    const char *end = memchr(from, '\n', lines.len - at);
+    size_t len = end != NULL ? (size_t)(end - from) : lines.len - at;
+    size_t kept = peri_text_clean(from, len);
+    memmove((char *)lines.data + used, from, kept);
+    used += kept;
+    at += len + 1;
+    if (end != NULL) {
+      lines.data[used++] = '\n';
+    }
+  }
+  lines.len = used;
+  return peri_cli_print(slice_of(lines), true);
+}
+
 static int show_words(struct peri_slice message) {
   Perigee__V1__ExplainResponse *response =
       perigee__v1__explain_response__unpack(NULL, message.len,
@@ -136,7 +155,7 @@ static int show_words(struct peri_slice message) {
   }
   int rc = 0;
   for (size_t i = 0; rc == 0 && i < response->n_decisions; i++) {
-    rc = peri_cli_print(slice_of(response->decisions[i]->text), true);
+    rc = print_lines(response->decisions[i]->text);
   }
   perigee__v1__explain_response__free_unpacked(response, NULL);
   return rc;
@@ -159,51 +178,36 @@ static ProtobufCBinaryData text(const char *value, size_t len) {
   return data;
 }
 
-/// A header's name is lower case on the wire. The names go with free().
-static int put_headers(const struct peri_cli_arguments *arguments,
-                       Perigee__V1__ExplainHeader *headers,
-                       char *names[PERI_CLI_MOST_HEADERS]) {
-  for (size_t i = 0; i < arguments->header_count; i++) {
-    const char *equals = strchr(arguments->headers[i], '=');
-    struct peri_slice name = {arguments->headers[i],
-                              (size_t)(equals - arguments->headers[i])};
-    names[i] = peri_slice_dup(name);
-    if (names[i] == NULL) {
-      return PERI_ENOMEM;
-    }
-    for (char *at = names[i]; *at != '\0'; at++) {
-      *at = (char)tolower((unsigned char)*at);
-    }
-    perigee__v1__explain_header__init(&headers[i]);
-    headers[i].name = text(names[i], name.len);
-    headers[i].value = text(equals + 1, strlen(equals + 1));
-  }
-  return 0;
+static ProtobufCBinaryData data_of(struct peri_slice slice) {
+  return text(slice.ptr, slice.len);
 }
 
+/// The headers are those of the call in question, not of this one.
 static int ask(const struct peri_cli_arguments *arguments,
                Perigee__V1__ExplainRequest *request,
                struct peri_rpc_result *ret_result) {
-  Perigee__V1__ExplainHeader headers[PERI_CLI_MOST_HEADERS];
+  Perigee__V1__ExplainHeader each[PERI_CLI_MOST_HEADERS];
   Perigee__V1__ExplainHeader *list[PERI_CLI_MOST_HEADERS];
-  char *names[PERI_CLI_MOST_HEADERS] = {NULL};
-  int status = PERI_CLI_FAILURE;
-  if (put_headers(arguments, headers, names) == 0) {
-    for (size_t i = 0; i < arguments->header_count; i++) {
-      list[i] = &headers[i];
-    }
-    request->headers = list;
-    request->n_headers = arguments->header_count;
-    status = peri_cli_call(arguments, "/perigee.v1.Mesh/Explain",
-                           &request->base, ret_result);
-    request->headers = NULL;
-    request->n_headers = 0;
-  } else {
+  struct peri_cli_headers headers;
+  struct peri_cli_arguments bare = *arguments;
+  bare.header_count = 0;
+  if (peri_cli_headers_init(arguments, &headers) < 0) {
     fprintf(stderr, "perigee: out of memory\n");
+    return PERI_CLI_FAILURE;
   }
-  for (size_t i = 0; i < arguments->header_count; i++) {
-    free(names[i]);
+  for (size_t i = 0; i < headers.count; i++) {
+    perigee__v1__explain_header__init(&each[i]);
+    each[i].name = data_of(headers.fields[i].name);
+    each[i].value = data_of(headers.fields[i].value);
+    list[i] = &each[i];
   }
+  request->headers = list;
+  request->n_headers = headers.count;
+  int status = peri_cli_call(&bare, "/perigee.v1.Mesh/Explain", &request->base,
+                             ret_result);
+  request->headers = NULL;
+  request->n_headers = 0;
+  peri_cli_headers_done(&headers);
   return status;
 }
 

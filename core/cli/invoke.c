@@ -8,6 +8,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 #include "cli/arguments.h"
+#include "cli/headers.h"
 #include "cli/input.h"
 #include "cli/json_message.h"
 #include "cli/link.h"
@@ -23,7 +24,7 @@ struct invocation {
   struct peri_slice service;
   const char *method;
   char *path;
-  struct peri_rpc_field headers[PERI_CLI_MOST_HEADERS];
+  struct peri_cli_headers headers;
   struct peri_rpc_request request;
   struct peri_cli_link *link;
   struct peri_schema *schema;
@@ -59,18 +60,12 @@ static int prepare(struct invocation *call) {
   snprintf(call->path, len, "/%s", word);
   call->service = (struct peri_slice){word, (size_t)(slash - word)};
   call->method = slash + 1;
-  for (size_t i = 0; i < call->arguments->header_count; i++) {
-    const char *header = call->arguments->headers[i];
-    const char *equals = strchr(header, '=');
-    call->headers[i].name =
-        (struct peri_slice){header, (size_t)(equals - header)};
-    call->headers[i].value = peri_slice_of(equals + 1);
-  }
+  int rc = peri_cli_headers_init(call->arguments, &call->headers);
   call->request.path = call->path;
-  call->request.metadata = call->headers;
-  call->request.metadata_count = call->arguments->header_count;
+  call->request.metadata = call->headers.fields;
+  call->request.metadata_count = call->headers.count;
   call->request.timeout_ms = call->arguments->timeout_ms;
-  return 0;
+  return rc;
 }
 
 static int add_message(struct invocation *call, struct peri_slice json) {
@@ -220,6 +215,8 @@ static int make(struct invocation *call) {
     rc = read_messages(call);
   }
   if (rc == 0) {
+    // Not of the reflection before.
+    call->request.trailers.field = peri_cli_explained;
     rc = peri_cli_link_call(call->link, &call->request, call->messages,
                             call->count, raw ? print_raw : print_json, call,
                             &outcome);
@@ -237,6 +234,7 @@ static void tidy(struct invocation *call) {
   }
   free(call->messages);
   free(call->path);
+  peri_cli_headers_done(&call->headers);
   peri_buffer_done(&call->input);
 }
 

@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/arguments.h"
 #include "cli/input.h"
 #include "cli/verbs.h"
@@ -63,9 +64,10 @@ static int report(const struct peri_cli_arguments *arguments,
   }
   size_t failed = response->n_failed_keys;
   for (size_t i = 0; i < failed; i++) {
+    char *key = (char *)response->failed_keys[i].data;
+    size_t len = peri_text_clean(key, response->failed_keys[i].len);
     fprintf(stderr, "perigee: %.*s is not removed: its owner did not answer\n",
-            (int)response->failed_keys[i].len,
-            (const char *)response->failed_keys[i].data);
+            (int)len, key);
   }
   groupcachepb__remove_keys_response__free_unpacked(response, NULL);
   return failed > 0 ? PERI_CLI_FAILURE : PERI_CLI_OK;

@@ -12,12 +12,21 @@ struct peri_rpc_field {
   struct peri_slice value;
 };
 
+/// Who is told what comes behind the status. Zero-initialised: nobody.
+struct peri_rpc_trailers {
+  /// A field of the trailers, valid during the callback; before the call's end
+  /// is told, and where that is.
+  void (*field)(void *ctx, const struct peri_rpc_field *field);
+  void *ctx;
+};
+
 struct peri_rpc_request {
   const char *path;                       // "/groupcachepb.GroupCache/Get"
   const struct peri_rpc_field *metadata;  // may be NULL
   size_t metadata_count;
   struct peri_slice message;  // of a unary call
   uint64_t timeout_ms;        // 0 for none
+  struct peri_rpc_trailers trailers;
 };
 
 /// How a call ended. Zero-initialise it; freed by peri_rpc_result_done().

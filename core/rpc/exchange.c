@@ -31,6 +31,7 @@ int peri_rpc_exchange_start(struct peri_rpc_exchange *exchange,
   const struct peri_grpc *grpc = &channel->grpc;
   memset(exchange, 0, sizeof(*exchange));
   exchange->grpc = grpc;
+  exchange->trailers = request->trailers;
   grpc->metadata_init(&exchange->initial);
   grpc->metadata_init(&exchange->trailing);
   int rc = peri_rpc_headers_set(grpc, request, &exchange->headers);
@@ -67,6 +68,7 @@ int peri_rpc_exchange_result(const struct peri_rpc_exchange *exchange,
       return rc;
     }
   }
+  peri_rpc_trailers_tell(&exchange->trailers, &exchange->trailing);
   *ret_result = result;
   return 0;
 }

@@ -90,3 +90,19 @@ void peri_rpc_text(grpc_slice details, char *ret_text, size_t capacity) {
   memcpy(ret_text, GRPC_SLICE_START_PTR(details), len);
   ret_text[peri_text_clean(ret_text, len)] = '\0';
 }
+
+static struct peri_slice borrow(const grpc_slice *from) {
+  // A short one lies in the slice itself.
+  struct peri_slice slice = {(const char *)GRPC_SLICE_START_PTR(*from),
+                             GRPC_SLICE_LENGTH(*from)};
+  return slice;
+}
+
+void peri_rpc_trailers_tell(const struct peri_rpc_trailers *trailers,
+                            const grpc_metadata_array *fields) {
+  for (size_t i = 0; trailers->field != NULL && i < fields->count; i++) {
+    const struct peri_rpc_field field = {borrow(&fields->metadata[i].key),
+                                         borrow(&fields->metadata[i].value)};
+    trailers->field(trailers->ctx, &field);
+  }
+}

@@ -43,6 +43,10 @@ int peri_rpc_unpack(const struct peri_grpc *grpc, grpc_byte_buffer *from,
 /// Copies the text of a status, cut to `capacity` and fit to be printed.
 void peri_rpc_text(grpc_slice details, char *ret_text, size_t capacity);
 
+/// Tells whom it concerns what came behind the status.
+void peri_rpc_trailers_tell(const struct peri_rpc_trailers *trailers,
+                            const grpc_metadata_array *fields);
+
 /// Everything that a unary call owns while it is under way.
 struct peri_rpc_exchange {
   const struct peri_grpc *grpc;
@@ -54,6 +58,7 @@ struct peri_rpc_exchange {
   grpc_metadata_array trailing;
   grpc_status_code status;
   grpc_slice details;
+  struct peri_rpc_trailers trailers;
 };
 
 /// Starts a whole unary call whose completion carries `tag`. @return 0,

@@ -18,6 +18,7 @@ struct peri_rpc_stream {
   struct peri_rpc_client *client;
   const struct peri_rpc_stream_events *events;
   void *ctx;
+  struct peri_rpc_trailers trailers;
   grpc_call *call;
   struct peri_rpc_headers headers;
   grpc_metadata_array initial;
@@ -117,6 +118,7 @@ static void finish_up(struct peri_rpc_stream *stream) {
   }
   peri_rpc_text(stream->details, text, sizeof(text));
   stream->gone = true;
+  peri_rpc_trailers_tell(&stream->trailers, &stream->trailing);
   peri_list_remove(&stream->node);
   stream->events->ended(stream->ctx, (int)stream->status, text);
 }
@@ -240,6 +242,7 @@ int peri_rpc_stream_open(struct peri_rpc_client *client,
   stream->client = client;
   stream->events = events;
   stream->ctx = ctx;
+  stream->trailers = request->trailers;
   peri_list_init(&stream->waiting);
   peri_list_push(&client->streams, &stream->node);
   grpc->metadata_init(&stream->initial);

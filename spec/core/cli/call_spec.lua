@@ -9,9 +9,11 @@ end
 
 describe("a call that failed", function()
   it("is explained with what to do", function()
-    local text = explain(C.PERI_STATUS_UNAVAILABLE, "nobody there")
-    assert.truthy(text:find("UNAVAILABLE from 127.0.0.1:1: nobody there", 1, true), text)
-    assert.truthy(text:find("perigee serve", 1, true), text)
+    for _, words in ipairs({ "failed to connect to all addresses", "DNS resolution failed for x" }) do
+      local text = explain(C.PERI_STATUS_UNAVAILABLE, words)
+      assert.truthy(text:find("UNAVAILABLE from 127.0.0.1:1: " .. words, 1, true), text)
+      assert.truthy(text:find("perigee serve", 1, true), text)
+    end
     assert.truthy(explain(C.PERI_STATUS_DEADLINE_EXCEEDED, "late"):find("--timeout", 1, true))
     assert.truthy(explain(C.PERI_STATUS_UNIMPLEMENTED, "no"):find("app listener", 1, true))
   end)
@@ -26,6 +28,8 @@ describe("a call that failed", function()
       local text = explain(status, "the fallback failed: ECONNECT: nobody there")
       assert.is_nil(text:find("\n", 1, true), text)
     end
+    local text = explain(C.PERI_STATUS_UNAVAILABLE, "orders: 127.0.0.1:2: could not connect: Connection refused")
+    assert.is_nil(text:find("\n", 1, true), text)
   end)
 
   it("is cut rather than overrun", function()
