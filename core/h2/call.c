@@ -21,9 +21,9 @@ void peri_call_disarm(struct peri_call *call) {
   }
 }
 
-static void free_fields(struct peri_call_header_node *field) {
+static void free_fields(struct peri_call_field *field) {
   while (field != NULL) {
-    struct peri_call_header_node *next = field->next;
+    struct peri_call_field *next = field->next;
     free(field);
     field = next;
   }
@@ -33,7 +33,6 @@ void peri_call_settle(struct peri_call *call) {
   if (call->stream != NULL || call->owed) {
     return;
   }
-  free_fields(call->headers);
   free_fields(call->trailers);
   peri_single_done(&call->single);
   free(call);
@@ -203,7 +202,6 @@ void peri_call_accept(struct peri_h2_stream *stream, uint32_t message_bytes,
   call->loop = peri_h2_stream_loop(stream);
   call->handler = handler;
   call->ctx = ctx;
-  call->last_header = &call->headers;
   call->last_trailer = &call->trailers;
   call->asks_why =
       head.explain.ptr != NULL && !peri_slice_is(head.explain, "0");
@@ -237,14 +235,6 @@ bool peri_call_asks_why(const struct peri_call *call) {
 
 size_t peri_call_list_bytes(const struct peri_call *call) {
   return call->stream != NULL ? peri_h2_stream_list_bytes(call->stream) : 0;
-}
-
-uint64_t peri_call_deadline_ns(const struct peri_call *call) {
-  return call->deadline_ns;
-}
-
-struct peri_loop *peri_call_loop(const struct peri_call *call) {
-  return call->loop;
 }
 
 void peri_call_on_cancel(struct peri_call *call,

@@ -4,7 +4,7 @@
 #include "base/types.h"
 #include "h2/stream.h"
 
-enum { PERI_CALL_MOST_HEADERS = 16, PERI_CALL_MOST_TRAILERS = 24 };
+enum { PERI_CALL_MOST_TRAILERS = 24 };
 
 /// A gRPC call that this sidecar answers itself (grpc/grpc
 /// doc/PROTOCOL-HTTP2.md): one request message in, one or many out. It is freed
@@ -47,11 +47,6 @@ bool peri_call_asks_why(const struct peri_call *call);
 /// The bytes of header list that the caller takes in one answer, as HTTP/2
 /// counts them; 0 once it has left.
 size_t peri_call_list_bytes(const struct peri_call *call);
-/// The monotonic instant of the caller's deadline, 0 when there is none.
-uint64_t peri_call_deadline_ns(const struct peri_call *call);
-/// The loop that the call lives on.
-struct peri_loop *peri_call_loop(const struct peri_call *call);
-
 /// Tells the handler once, if the caller leaves (`PERI_ECANCELED`) or its
 /// deadline passes (`PERI_ETIMEOUT`; `PERI_ENOMEM` when it could not be
 /// watched) before the call is finished. After this callback the handler must
@@ -59,12 +54,6 @@ struct peri_loop *peri_call_loop(const struct peri_call *call);
 /// call waits for that, and the answer goes nowhere.
 void peri_call_on_cancel(struct peri_call *call,
                          void (*canceled)(void *ctx, int code), void *ctx);
-
-/// Adds a response header, before the first message. Copied. @return 0,
-/// PERI_EINVAL (messages have been sent, or no valid field), PERI_ELIMIT
-/// (PERI_CALL_MOST_HEADERS are there), PERI_ECLOSED or PERI_ENOMEM.
-int peri_call_add_header(struct peri_call *call, const char *name,
-                         struct peri_slice value);
 
 /// Adds a field behind the status. Copied. @return 0, PERI_EINVAL (no valid
 /// field), PERI_ELIMIT (PERI_CALL_MOST_TRAILERS are there), PERI_ECLOSED or

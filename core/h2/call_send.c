@@ -12,7 +12,9 @@
 enum {
   INTERNAL_ERROR = 2,
   STACK_PIECES = 8,
-  MOST_FIELDS = PERI_CALL_MOST_HEADERS + PERI_CALL_MOST_TRAILERS + 5,
+  HEAD_FIELDS = 3,
+  STATUS_FIELDS = 2,
+  MOST_FIELDS = HEAD_FIELDS + STATUS_FIELDS + PERI_CALL_MOST_TRAILERS,
   MOST_MESSAGE_BYTES = 2048,  // of grpc-message, encoded: clients limit headers
   STATUS_DIGITS = 12
 };
@@ -28,21 +30,12 @@ struct peri_slice peri_call_echo(struct peri_slice content_type) {
 }
 
 // Everything but the status; returns the number of fields.
-static size_t put_head(const struct peri_call *call,
-                       struct peri_slice content_type,
-                       struct peri_h2_field *ret_fields) {
-  size_t count = 0;
-  ret_fields[count++] = status_200;
-  ret_fields[count++] =
-      (struct peri_h2_field){{"content-type", 12}, content_type};
-  ret_fields[count++] = accepted;
-  if (call != NULL) {
-    for (const struct peri_call_header_node *header = call->headers;
-         header != NULL; header = header->next) {
-      ret_fields[count++] = header->field;
-    }
-  }
-  return count;
+static size_t put_head(struct peri_slice content_type,
+                       struct peri_h2_field ret_fields[HEAD_FIELDS]) {
+  ret_fields[0] = status_200;
+  ret_fields[1] = (struct peri_h2_field){{"content-type", 12}, content_type};
+  ret_fields[2] = accepted;
+  return HEAD_FIELDS;
 }
 
 // The words of a status, as fields need them.
@@ -69,8 +62,8 @@ static size_t put_ending(int status, const char *message, struct ending *ending,
 static size_t put_trailers(const struct peri_call *call,
                            struct peri_h2_field *ret_fields) {
   size_t count = 0;
-  for (const struct peri_call_header_node *trailer = call->trailers;
-       trailer != NULL; trailer = trailer->next) {
+  for (const struct peri_call_field *trailer = call->trailers; trailer != NULL;
+       trailer = trailer->next) {
     ret_fields[count++] = trailer->field;
   }
   return count;
@@ -89,7 +82,7 @@ void peri_call_refuse_with(struct peri_h2_stream *stream,
                            const char *message) {
   struct peri_h2_field fields[MOST_FIELDS];
   struct ending ending;
-  size_t count = put_head(call, content_type, fields);
+  size_t count = put_head(content_type, fields);
   count += put_ending(status, message, &ending, fields + count);
   if (call != NULL) {
     count += put_trailers(call, fields + count);
@@ -104,7 +97,7 @@ void peri_call_refuse_more(struct peri_h2_stream *stream, int status,
   struct peri_slice type = {"", 0};
   struct ending ending;
   (void)peri_h2_stream_header(stream, "content-type", &type);
-  size_t used = put_head(NULL, peri_call_echo(type), fields);
+  size_t used = put_head(peri_call_echo(type), fields);
   used += put_ending(status, message, &ending, fields + used);
   for (size_t i = 0; i < count && i < PERI_CALL_MOST_TRAILERS; i++) {
     fields[used++] = more[i];
@@ -120,11 +113,11 @@ void peri_call_refuse(struct peri_h2_stream *stream, int status,
 }
 
 static int start(struct peri_call *call) {
-  struct peri_h2_field fields[MOST_FIELDS];
+  struct peri_h2_field fields[HEAD_FIELDS];
   if (call->started) {
     return 0;
   }
-  size_t count = put_head(call, call->content_type, fields);
+  size_t count = put_head(call->content_type, fields);
   int rc = peri_h2_stream_respond(call->stream, fields, count, false);
   call->started = rc == 0;
   return rc;
@@ -178,7 +171,7 @@ fail:
 
 void peri_call_conclude(struct peri_call *call, int status,
                         const char *message) {
-  struct peri_h2_field fields[2 + PERI_CALL_MOST_TRAILERS];
+  struct peri_h2_field fields[STATUS_FIELDS + PERI_CALL_MOST_TRAILERS];
   struct ending ending;
   if (call->answered) {
     return;
@@ -195,11 +188,9 @@ void peri_call_conclude(struct peri_call *call, int status,
 }
 
 // A field with its texts behind it; NULL when out of memory.
-static struct peri_call_header_node *keep(const char *name,
-                                          struct peri_slice value) {
+static struct peri_call_field *keep(const char *name, struct peri_slice value) {
   size_t name_len = strlen(name);
-  struct peri_call_header_node *node =
-      malloc(sizeof(*node) + name_len + value.len);
+  struct peri_call_field *node = malloc(sizeof(*node) + name_len + value.len);
   if (node == NULL) {
     return NULL;
   }
@@ -220,27 +211,6 @@ static bool is_valid(const char *name, struct peri_slice value) {
          nghttp2_check_header_value((const uint8_t *)value.ptr, value.len) != 0;
 }
 
-int peri_call_add_header(struct peri_call *call, const char *name,
-                         struct peri_slice value) {
-  if (call->answered) {
-    return PERI_ECLOSED;
-  }
-  if (call->started || !is_valid(name, value)) {
-    return PERI_EINVAL;
-  }
-  if (call->header_count == PERI_CALL_MOST_HEADERS) {
-    return PERI_ELIMIT;
-  }
-  struct peri_call_header_node *header = keep(name, value);
-  if (header == NULL) {
-    return PERI_ENOMEM;
-  }
-  *call->last_header = header;
-  call->last_header = &header->next;
-  call->header_count++;
-  return 0;
-}
-
 int peri_call_add_trailer(struct peri_call *call, const char *name,
                           struct peri_slice value) {
   if (call->answered) {
@@ -252,7 +222,7 @@ int peri_call_add_trailer(struct peri_call *call, const char *name,
   if (call->trailer_count == PERI_CALL_MOST_TRAILERS) {
     return PERI_ELIMIT;
   }
-  struct peri_call_header_node *trailer = keep(name, value);
+  struct peri_call_field *trailer = keep(name, value);
   if (trailer == NULL) {
     return PERI_ENOMEM;
   }

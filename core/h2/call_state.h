@@ -7,9 +7,9 @@
 
 struct peri_timer;
 
-/// A field of the handler's; name and value lie behind it.
-struct peri_call_header_node {
-  struct peri_call_header_node *next;
+/// A trailer of the handler's; name and value lie behind it.
+struct peri_call_field {
+  struct peri_call_field *next;
   struct peri_h2_field field;
 };
 
@@ -25,11 +25,8 @@ struct peri_call {
   uint64_t deadline_ns;
   struct peri_turn turn;     // makes the timer when the iteration ends
   struct peri_timer *timer;  // for the deadline, once it is needed
-  struct peri_call_header_node *headers;
-  struct peri_call_header_node **last_header;
-  struct peri_call_header_node *trailers;
-  struct peri_call_header_node **last_trailer;
-  uint32_t header_count;
+  struct peri_call_field *trailers;
+  struct peri_call_field **last_trailer;
   uint32_t trailer_count;
   enum peri_single_encoding encoding;
   struct peri_slice content_type;
@@ -53,7 +50,7 @@ struct peri_call_head {
 struct peri_slice peri_call_echo(struct peri_slice content_type);
 
 /// Answers with nothing but a status (trailers-only), and with the handler's
-/// headers when there is a call.
+/// trailers when there is a call.
 void peri_call_refuse_with(struct peri_h2_stream *stream,
                            const struct peri_call *call,
                            struct peri_slice content_type, int status,

@@ -33,7 +33,6 @@ struct peri_h2_stream {
   size_t spared;      // of these: the connection's window is reopened
   size_t tail_count;  // our trailers
   void *tail;         // nghttp2_nv array; in `tail_room` or allocated
-  void *provider;     // has headers to send body for
   bool headed;        // final headers received
   bool responded;     // our headers are submitted
   bool finished;      // our side ends after what is queued

@@ -24,7 +24,7 @@ void shim_ask_new(struct shim_ask *shim, struct shim_call_rig *rig) {
   shim->metrics = peri_metrics_new();
   if (call == NULL || shim->metrics == NULL || peri_loop_new(&shim->loop) < 0 ||
       peri_mailbox_new(shim->loop, &shim->control) < 0 ||
-      peri_mailbox_new(peri_call_loop(call), &shim->worker) < 0 ||
+      peri_mailbox_new(shim_call_loop(rig), &shim->worker) < 0 ||
       peri_ask_new(shim->control, &shim->ask) < 0) {
     abort();
   }

@@ -201,6 +201,10 @@ void shim_call_hang_up(struct shim_call_rig *rig) {
   }
 }
 
+struct peri_loop *shim_call_loop(const struct shim_call_rig *rig) {
+  return rig->loop;
+}
+
 void shim_call_rig_free(struct shim_call_rig *rig) {
   shim_call_hang_up(rig);
   nghttp2_session_del(rig->client);

@@ -29,6 +29,9 @@ void shim_call_reset(struct shim_call_rig *rig, int id, uint32_t h2_error);
 /// The client goes away.
 void shim_call_hang_up(struct shim_call_rig *rig);
 
+/// The loop that the calls live on.
+struct peri_loop *shim_call_loop(const struct shim_call_rig *rig);
+
 /// Runs both sides until nothing happens any more, at least `ms` long.
 void shim_call_run(struct shim_call_rig *rig, uint32_t ms);
 
