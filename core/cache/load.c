@@ -46,7 +46,6 @@ static void release(struct load *load) {
     load->side->fallback->cancel(load->side->fallback, load->fetch);
   }
   peri_list_remove(&load->link);
-  load->worker->busy--;
   peri_cache_side_unref(load->side);
   free(load);
 }
@@ -77,7 +76,7 @@ static void settle(struct load *load, int status, struct peri_entry *entry,
   bool ours = load->source == PERI_CACHE_ORIGIN;
   count(load, status);
   peri_store_finish(load->store, load->flight, ours ? entry : NULL,
-                    peri_clock_unix_ns(), &waiters, NULL);
+                    peri_clock_unix_ns(), &waiters);
   peri_cache_wake(&waiters, outcome);
   peri_entry_unref(entry);
   release(load);
@@ -262,7 +261,6 @@ static struct load *new_load(struct peri_cache_worker *worker,
   load->worker = worker;
   peri_list_init(&load->link);
   peri_list_push(&worker->loads, &load->link);
-  worker->busy++;
   return load;
 }
 
@@ -277,8 +275,7 @@ void peri_cache_load_start(struct peri_cache_worker *worker,
     struct peri_list waiters;
     struct peri_cache_answer answer = {.status = PERI_STATUS_RESOURCE_EXHAUSTED,
                                        .text = "out of memory"};
-    peri_store_finish(store, flight, NULL, peri_clock_unix_ns(), &waiters,
-                      NULL);
+    peri_store_finish(store, flight, NULL, peri_clock_unix_ns(), &waiters);
     peri_cache_wake(&waiters, peri_cache_outcome_new(&answer));
     return;
   }

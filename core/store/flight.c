@@ -148,7 +148,7 @@ static bool hand_over(struct peri_shard *shard, struct peri_flight *flight,
 
 void peri_store_finish(struct peri_store *store, struct peri_flight *flight,
                        const struct peri_entry *entry, int64_t now_ns,
-                       struct peri_list *ret_waiters, bool *ret_stored) {
+                       struct peri_list *ret_waiters) {
   struct peri_place place = {
       .shard = &store->shards[flight->shard],
       .key = peri_flight_key(flight),
@@ -157,7 +157,6 @@ void peri_store_finish(struct peri_store *store, struct peri_flight *flight,
   };
   struct peri_fresh fresh = {0};
   struct peri_dead dead = {0};
-  bool stored = false;
   bool evict_more = false;
   peri_list_init(ret_waiters);
   if (entry != NULL) {
@@ -169,8 +168,8 @@ void peri_store_finish(struct peri_store *store, struct peri_flight *flight,
   if (!flight->detached) {
     peri_table_remove(&place.shard->flights, &flight->node);
     if (entry != NULL) {
-      bool any = fresh.copy != NULL;
-      stored = peri_shard_put(&place, &fresh, &dead) == 0 && any;
+      // Without memory for it the waiters get the value all the same.
+      (void)peri_shard_put(&place, &fresh, &dead);
       fresh.copy = NULL;
       evict_more = peri_shard_evict(place.shard, now_ns, &dead);
     }
@@ -187,9 +186,6 @@ void peri_store_finish(struct peri_store *store, struct peri_flight *flight,
   peri_entry_unref(fresh.copy);  // of a detached flight
   peri_store_settle(store, place.shard, evict_more, now_ns, &dead);
   free(flight);
-  if (ret_stored != NULL) {
-    *ret_stored = stored;
-  }
 }
 
 bool peri_store_leave(struct peri_store *store, struct peri_waiter *waiter) {
@@ -209,13 +205,4 @@ bool peri_store_leave(struct peri_store *store, struct peri_waiter *waiter) {
 struct peri_slice peri_flight_key(const struct peri_flight *flight) {
   return (struct peri_slice){.ptr = (const char *)(flight + 1),
                              .len = flight->node.key_len};
-}
-
-bool peri_flight_detached(struct peri_store *store,
-                          const struct peri_flight *flight) {
-  struct peri_shard *shard = &store->shards[flight->shard];
-  peri_spin_lock(&shard->lock);
-  bool detached = flight->detached;
-  peri_spin_unlock(&shard->lock);
-  return detached;
 }

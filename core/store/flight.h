@@ -40,11 +40,10 @@ int peri_store_join(struct peri_store *store, struct peri_slice key,
 /// reference) is stored as by peri_store_set(), unless a Set or Remove of the
 /// key detached the flight meanwhile. Initialises `ret_waiters` and puts all
 /// waiters in it, oldest first, for the caller to wake; frees the flight.
-/// `*ret_stored` (may be NULL) says whether `entry` is in the store now.
 /// Any thread.
 void peri_store_finish(struct peri_store *store, struct peri_flight *flight,
                        const struct peri_entry *entry, int64_t now_ns,
-                       struct peri_list *ret_waiters, bool *ret_stored);
+                       struct peri_list *ret_waiters);
 
 /// Takes `waiter` off its flight. Returns true when it will not be handed over
 /// any more; false when it has been already and its wake is coming. Any thread.
@@ -52,8 +51,3 @@ bool peri_store_leave(struct peri_store *store, struct peri_waiter *waiter);
 
 /// The key being loaded; valid until peri_store_finish().
 struct peri_slice peri_flight_key(const struct peri_flight *flight);
-
-/// Whether a Set or Remove detached it, so that its result will not be stored.
-/// Any thread.
-bool peri_flight_detached(struct peri_store *store,
-                          const struct peri_flight *flight);

@@ -104,7 +104,7 @@ static void load(struct member *member, struct peri_slice key, int64_t now_ns) {
     struct peri_list waiters;
     entry = own_entry(member, key, now_ns);
     sched_yield();
-    peri_store_finish(member->store, flight, entry, now_ns, &waiters, NULL);
+    peri_store_finish(member->store, flight, entry, now_ns, &waiters);
     peri_entry_unref(entry);
     member->result.loads++;
     member->result.handed += wake_all(&waiters);
@@ -238,7 +238,7 @@ static void *join_one_key(void *arg) {
   if (mine != NULL) {
     struct peri_entry *entry = own_entry(member, key, SECOND_NS + 1);
     struct peri_list waiters;
-    peri_store_finish(member->store, mine, entry, SECOND_NS, &waiters, NULL);
+    peri_store_finish(member->store, mine, entry, SECOND_NS, &waiters);
     peri_entry_unref(entry);
     member->result.handed += wake_all(&waiters);
   }
