@@ -28,13 +28,9 @@ int peri_cache_new(struct peri_config *config, struct peri_metrics *metrics,
 void peri_cache_free(struct peri_cache *cache);
 
 /// Removes expired entries, one bounded slice of one shard per call, round
-/// robin; call it from a timer of one thread. Returns how many went.
+/// robin, and brings the metrics of a group up to date once it is through; call
+/// it from a timer of one thread. Returns how many went.
 size_t peri_cache_sweep(struct peri_cache *cache);
-
-/// Brings the gauges and counters of entries, bytes, evictions, expirations and
-/// oversize values up to date (the sweep does so, group after group); to be
-/// called before they are shown, by the thread that sweeps.
-void peri_cache_measure(struct peri_cache *cache);
 
 /// The groups of another configuration: those that stay, by name, and new ones.
 struct peri_cache_plan;
@@ -104,9 +100,6 @@ peri_cache_method *peri_cache_worker_method(struct peri_cache_worker *worker,
 int peri_cache_explain(struct peri_cache_worker *worker,
                        struct peri_slice group, struct peri_slice key,
                        struct peri_decision **ret_decision);
-
-/// Loads and peer calls under way; 0 when the worker may stop.
-size_t peri_cache_worker_busy(const struct peri_cache_worker *worker);
 
 /// Ends what is under way (waiters elsewhere get a failure, never silence) and
 /// frees it. Messages may still arrive in the mailbox until it is closed, so:

@@ -141,9 +141,3 @@ void peri_cache_free(struct peri_cache *cache) {
   }
   free(cache);
 }
-
-void peri_cache_measure(struct peri_cache *cache) {
-  for (size_t i = 0; i < cache->plan->group_count; i++) {
-    peri_cache_group_measure(cache->plan->groups[i]);
-  }
-}

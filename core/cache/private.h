@@ -134,7 +134,6 @@ struct peri_cache_worker {
   struct peri_list waits;
   struct peri_list loads;
   struct peri_list sends;
-  size_t busy;                     // loads and sends
   struct peri_cache_sides *sides;  // in use
   struct peri_cache_sides *next;   // prepared, or NULL
 };

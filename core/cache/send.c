@@ -38,7 +38,6 @@ int peri_cache_ask(const struct peri_cache_request *request,
 
 static void end(struct send *send, const struct peri_unary_result *result) {
   peri_list_remove(&send->link);
-  send->worker->busy--;
   send->done(send->ctx, result);
   free(send);
 }
@@ -64,7 +63,6 @@ int peri_cache_send(const struct peri_cache_request *request,
     return rc;
   }
   peri_list_push(&request->worker->sends, &send->link);
-  request->worker->busy++;
   return 0;
 }
 

@@ -181,10 +181,6 @@ int peri_cache_worker_new(const struct peri_cache_worker_options *options,
   return 0;
 }
 
-size_t peri_cache_worker_busy(const struct peri_cache_worker *worker) {
-  return worker->busy;
-}
-
 void peri_cache_worker_free(struct peri_cache_worker *worker) {
   if (worker == NULL) {
     return;

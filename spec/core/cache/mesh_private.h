@@ -53,7 +53,7 @@ struct shim_errand {
   struct peri_message message;
   struct shim_worker *worker;
   struct peri_snapshot *snapshot;
-  size_t busy;
+  bool busy;
   int code;
   struct peri_problem problem;
   sem_t done;

@@ -8,6 +8,7 @@
 #include "base/container.h"
 #include "base/slice.h"
 #include "cache/mesh_private.h"
+#include "cache/private.h"
 #include "h2/call.h"
 #include "model/peers.h"
 #include "model/snapshot.h"
@@ -223,7 +224,9 @@ static void run_adopt(struct peri_message *message) {
 static void run_busy(struct peri_message *message) {
   struct shim_errand *errand =
       PERI_CONTAINER_OF(message, struct shim_errand, message);
-  errand->busy = peri_cache_worker_busy(errand->worker->cache);
+  const struct peri_cache_worker *cache = errand->worker->cache;
+  errand->busy =
+      !peri_list_empty(&cache->loads) || !peri_list_empty(&cache->sends);
   sem_post(&errand->done);
 }
 
@@ -281,14 +284,14 @@ void peri_shim_mesh_peers(struct peri_shim_mesh *mesh, int node,
 }
 
 bool peri_shim_mesh_busy(struct peri_shim_mesh *mesh, int node) {
-  size_t busy = 0;
+  bool busy = false;
   for (int i = 0; i < mesh->worker_count; i++) {
     struct shim_errand errand = {.message = {.run = run_busy},
                                  .worker = &mesh->nodes[node].workers[i]};
     shim_errand_do(&errand);
-    busy += errand.busy;
+    busy = busy || errand.busy;
   }
-  return busy > 0;
+  return busy;
 }
 
 void peri_shim_mesh_stop(struct peri_shim_mesh *mesh, int number) {
@@ -357,7 +360,10 @@ static void visit(void *ctx, const char *name, const char *labels,
 int64_t peri_shim_mesh_metric(struct peri_shim_mesh *mesh, int node,
                               const char *name, const char *labels) {
   struct wanted wanted = {name, labels, -1};
-  peri_cache_measure(mesh->nodes[node].cache);
+  const struct peri_cache_plan *plan = mesh->nodes[node].cache->plan;
+  for (size_t i = 0; i < plan->group_count; i++) {
+    peri_cache_group_measure(plan->groups[i]);
+  }
   peri_metrics_each(mesh->nodes[node].metrics, visit, &wanted);
   return wanted.value;
 }
