@@ -76,7 +76,7 @@ static void fired(void *ctx) {
 int peri_proxy_alarms_init(struct peri_proxy_alarms *alarms,
                            struct peri_loop *loop,
                            void (*due)(struct peri_proxy_call *call)) {
-  *alarms = (struct peri_proxy_alarms){.loop = loop, .due = due};
+  *alarms = (struct peri_proxy_alarms){.due = due};
   return peri_timer_new(loop, fired, alarms, &alarms->timer);
 }
 

@@ -11,8 +11,6 @@
 #include "model/peers.h"
 #include "proxy/private.h"
 
-enum { ROOM_TRIED = 4 };
-
 static void forget_body(struct peri_proxy_call *call) {
   peri_buffer_done(&call->kept);
   call->room_used = 0;

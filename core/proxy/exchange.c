@@ -11,12 +11,7 @@
 #include "model/route.h"
 #include "proxy/private.h"
 
-enum {
-  ROOM_TRIED = 4,
-  MOST_FREE_CALLS = 512,
-  H2_INTERNAL_ERROR = 2,
-  H2_CANCEL = 8
-};
+enum { MOST_FREE_CALLS = 512, H2_INTERNAL_ERROR = 2, H2_CANCEL = 8 };
 
 // A call begins with the first of its body, which policies may hash, or when
 // the iteration that brought its headers ends.
@@ -281,7 +276,7 @@ struct peri_proxy_call *peri_proxy_call_new(struct peri_proxy *proxy,
   call->caller = stream;
   call->head = *head;
   call->tried = call->tried_room;
-  call->tried_capacity = ROOM_TRIED;
+  call->tried_capacity = PERI_PROXY_ROOM_TRIED;
   call->begun_ns = peri_proxy_now(proxy);
   call->deadline_ns =
       head->timeout.ptr != NULL ? call->begun_ns + timeout_ns : 0;
@@ -291,7 +286,6 @@ struct peri_proxy_call *peri_proxy_call_new(struct peri_proxy *proxy,
       head->explain.ptr != NULL && peri_proxy_explain_asked(call, mesh);
   peri_list_init(&call->wait);
   peri_list_push(&proxy->calls, &call->link);
-  proxy->call_count++;
   if (proxy->inflight != NULL) {
     peri_metric_add(proxy->inflight, 1);
   }
@@ -340,7 +334,6 @@ void peri_proxy_call_end(struct peri_proxy_call *call, int status) {
   peri_proxy_alarm_clear(&proxy->alarms, call);
   peri_list_remove(&call->wait);
   peri_list_remove(&call->link);
-  proxy->call_count--;
   peri_proxy_tried_done(call);
   peri_buffer_done(&call->kept);
   if (call->service != NULL) {

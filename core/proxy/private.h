@@ -25,6 +25,7 @@ struct peri_timer;
 enum {
   PERI_PROXY_KEEP_BYTES = 65536,  // of a body, for another attempt
   PERI_PROXY_ROOM_BYTES = 512,    // of them without an allocation
+  PERI_PROXY_ROOM_TRIED = 4,      // endpoints tried, likewise
   PERI_PROXY_STATUSES = 17,
   PERI_PROXY_BUCKETS = 256,
   PERI_PROXY_ABSENT = 256,
@@ -149,7 +150,7 @@ struct peri_proxy_call {
   bool overflowed;    // more than may be kept came
   bool again;         // the same endpoint has had its second attempt
   bool explained;     // in its trailers
-  struct peri_load *tried_room[4];
+  struct peri_load *tried_room[PERI_PROXY_ROOM_TRIED];
   struct peri_problem last;  // how the latest attempt failed; code 0: none did
   struct peri_buffer kept;   // what `room` does not hold
   size_t room_used;
@@ -159,7 +160,6 @@ struct peri_proxy_call {
 /// Calls by the instant at which something is due, earliest first: a heap
 /// behind one timer.
 struct peri_proxy_alarms {
-  struct peri_loop *loop;
   struct peri_timer *timer;
   struct peri_proxy_call **calls;
   size_t count;
@@ -188,7 +188,6 @@ struct peri_proxy {
   struct peri_list fresh;    // not yet begun: their body may be about to come
   struct peri_list waiting;  // for a name
   struct peri_list free_calls;
-  size_t call_count;
   size_t free_count;
   struct peri_turn turn;  // begins the fresh ones, and forgets the time
   uint64_t now_ns;  // of this iteration, once it was asked for; 0: not yet

@@ -86,10 +86,6 @@ void peri_proxy_outbound(struct peri_proxy *proxy,
   }
 }
 
-size_t peri_proxy_calls(const struct peri_proxy *proxy) {
-  return proxy->call_count;
-}
-
 void peri_proxy_free(struct peri_proxy *proxy) {
   if (proxy == NULL) {
     return;

@@ -98,8 +98,5 @@ int peri_proxy_explain(struct peri_proxy *proxy,
                        const struct peri_proxy_question *question,
                        struct peri_decision **ret_decision);
 
-/// Calls under way.
-size_t peri_proxy_calls(const struct peri_proxy *proxy);
-
 /// Every stream must be closed before (the servers freed). NULL is fine.
 void peri_proxy_free(struct peri_proxy *proxy);

@@ -277,7 +277,7 @@ function M.rig(options)
   end
 
   function self.in_flight()
-    return tonumber(C.peri_proxy_calls(ptr.proxy))
+    return tonumber(C.proxy_rig_calls(ptr))
   end
 
   function self.free()

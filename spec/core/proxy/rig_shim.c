@@ -11,6 +11,7 @@
 #include "model/config.h"
 #include "model/peers.h"
 #include "model/snapshot.h"
+#include "proxy/private.h"
 
 enum { MOST_SERVICES = 8, MOST_PEERS = 16, MOST_FIELDS = 64, ZEROS = 65536 };
 
@@ -161,6 +162,15 @@ void proxy_rig_hang_up(struct proxy_rig *rig) {
   rig->caller = NULL;
 }
 
+size_t proxy_rig_calls(const struct proxy_rig *rig) {
+  const struct peri_list *calls = &rig->proxy->calls;
+  size_t count = 0;
+  for (const struct peri_list *at = calls->next; at != calls; at = at->next) {
+    count++;
+  }
+  return count;
+}
+
 void proxy_rig_free(struct proxy_rig *rig) {
   proxy_rig_hang_up(rig);
   peri_listener_free(rig->app_listener);
@@ -171,7 +181,7 @@ void proxy_rig_free(struct proxy_rig *rig) {
   if (rig->mesh != NULL) {
     peri_h2_server_free(rig->mesh);
   }
-  if (rig->proxy != NULL && peri_proxy_calls(rig->proxy) != 0) {
+  if (rig->proxy != NULL && proxy_rig_calls(rig) != 0) {
     abort();
   }
   peri_proxy_free(rig->proxy);

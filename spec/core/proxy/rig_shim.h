@@ -106,6 +106,8 @@ struct proxy_rig_options {
 struct proxy_rig *proxy_rig_new(const struct proxy_rig_options *options,
                                 struct peri_problem *ret_problem);
 void proxy_rig_free(struct proxy_rig *rig);
+/// Calls under way.
+size_t proxy_rig_calls(const struct proxy_rig *rig);
 
 /// Starts a backend on a free port, or `address`.
 int proxy_backend_start(struct proxy_rig *rig, int index, const char *address,
