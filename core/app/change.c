@@ -50,10 +50,6 @@ static const struct peri_setup *current(const struct peri_change *change) {
                                         : change->options.setup;
 }
 
-const struct peri_config *peri_change_config(const struct peri_change *change) {
-  return current(change)->config;
-}
-
 /// Frees what the change under way holds.
 static void clear(struct peri_change *change) {
   peri_setup_done(&change->setup);

@@ -68,9 +68,6 @@ void peri_change_rollback(struct peri_change *change, const char *kind,
                                        const struct peri_change_result *result),
                           void *ctx);
 
-/// The configuration that runs.
-const struct peri_config *peri_change_config(const struct peri_change *change);
-
 /// The sidecar ends: what is being prepared is dropped; what is being switched
 /// to already, is. Nothing begins any more. Once or more.
 void peri_change_close(struct peri_change *change);

@@ -153,10 +153,6 @@ void peri_health_drain(struct peri_health *health) {
   }
 }
 
-size_t peri_health_watchers(const struct peri_health *health) {
-  return health->count;
-}
-
 void peri_health_free(struct peri_health *health) {
   free(health);
 }

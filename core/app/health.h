@@ -24,8 +24,5 @@ void peri_health_watch(void *ctx, struct peri_call *call,
 /// stream ends (with UNAVAILABLE), so that no watch keeps the drain waiting.
 void peri_health_drain(struct peri_health *health);
 
-/// Watches still open.
-size_t peri_health_watchers(const struct peri_health *health);
-
 /// Every call must have ended (free the servers first). NULL is fine.
 void peri_health_free(struct peri_health *health);

@@ -277,10 +277,6 @@ void peri_reflection_drain(struct peri_reflection *reflection) {
   }
 }
 
-size_t peri_reflection_calls(const struct peri_reflection *reflection) {
-  return reflection->count;
-}
-
 void peri_reflection_free(struct peri_reflection *reflection) {
   free(reflection);
 }

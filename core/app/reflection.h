@@ -21,8 +21,5 @@ void peri_reflection_accept(struct peri_reflection *reflection,
 /// that none keeps the drain waiting.
 void peri_reflection_drain(struct peri_reflection *reflection);
 
-/// Calls that are open.
-size_t peri_reflection_calls(const struct peri_reflection *reflection);
-
 /// Every stream must have closed (free the servers first). NULL is fine.
 void peri_reflection_free(struct peri_reflection *reflection);
