@@ -161,13 +161,13 @@ static uint64_t check_count(lua_State *L, const char *name, lua_Number least,
   return (uint64_t)count;
 }
 
+// Leaves the text on the stack: the options may have made it for this reading.
 static const char *check_string(lua_State *L, const char *name,
                                 const char *missing) {
   size_t len;
   int type = option(L, name);
 
   if (type == LUA_TNIL && missing) {
-    lua_pop(L, 1);
     return missing;
   }
   if (type != LUA_TSTRING) {
@@ -175,8 +175,22 @@ static const char *check_string(lua_State *L, const char *name,
   }
   const char *text = lua_tolstring(L, -1, &len);
   check_text(L, text, len, name);
-  lua_pop(L, 1);  // The options' table keeps it.
   return text;
+}
+
+// Likewise.
+static void read_body(lua_State *L, struct peri_http_request *request) {
+  int type = option(L, "body");
+
+  if (type == LUA_TNIL) {
+    return;
+  }
+  if (type != LUA_TSTRING) {
+    luaL_error(L, "body must be text");
+  }
+  request->body.ptr = lua_tolstring(L, -1, &request->body.len);
+  request->has_body = true;
+  peri_vm_charge(L, request->body.len / 16);
 }
 
 // Pushes a list of "name: value" texts and leaves it on the stack.
@@ -245,7 +259,8 @@ static void check_options(lua_State *L) {
   }
 }
 
-// Reads the options at 1; the list of headers is then at 2.
+// Reads the options at 1; the list of headers is then at 2, and behind it what
+// the texts of the request are borrowed from.
 static void read_request(lua_State *L, struct peri_http_request *request) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
@@ -254,15 +269,7 @@ static void read_request(lua_State *L, struct peri_http_request *request) {
   request->method = check_string(L, "method", "GET");
   request->url = check_string(L, "url", NULL);
   check_method(L, request->method);
-  if (option(L, "body") != LUA_TNIL) {
-    if (lua_type(L, -1) != LUA_TSTRING) {
-      luaL_error(L, "body must be text");
-    }
-    request->body.ptr = lua_tolstring(L, -1, &request->body.len);
-    request->has_body = true;
-    peri_vm_charge(L, request->body.len / 16);
-  }
-  lua_pop(L, 1);
+  read_body(L, request);
   request->timeout_ms = check_ms(L, "timeout", DEFAULT_TIMEOUT_MS);
   request->connect_timeout_ms =
       check_ms(L, "connect_timeout", DEFAULT_CONNECT_MS);

@@ -64,6 +64,23 @@ describe("perigee.http", function()
     assert.equal("201 POSTxy", got.value)
   end)
 
+  it("holds the texts that options make when they are read", function()
+    start(function(request)
+      return origins.response(200, request.method .. request.target .. request.body)
+    end)
+    local got = run([[
+      return http.request(setmetatable({}, { __index = function(_, name)
+        for i = 1, 400 do
+          local _ = ("x"):rep(i % 60) .. i
+        end
+        if name == "url" then
+          return url .. "/" .. name:rep(10)
+        end
+        return name == "method" and ("ts" .. "op"):reverse():upper():sub(1, 4) or name == "body" and name:rep(12) or nil
+      end }))]])
+    assert.equal("200 POST/" .. ("url"):rep(10) .. ("body"):rep(12), got.value)
+  end)
+
   it("keeps a connection for the next fetch", function()
     start(function()
       return origins.response(200, "v")
