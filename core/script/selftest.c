@@ -217,6 +217,17 @@ static struct peri_peers *make_peers(lua_State *L, size_t count) {
   return peers;
 }
 
+// Replaces the list at index 1 by one that holds its elements, whatever the
+// policy's does: C points to their texts while others are read.
+static void hold_elements(lua_State *L, size_t count) {
+  lua_createtable(L, (int)count, 0);
+  for (int i = 1; i <= (int)count; i++) {
+    lua_rawgeti(L, 1, i);
+    lua_rawseti(L, 2, i);
+  }
+  lua_replace(L, 1);
+}
+
 static int wrap_peers(lua_State *L) {
   peri_handle_push(L, lua_touserdata(L, 1));
   return 1;
@@ -233,6 +244,7 @@ static int try_endpoints(lua_State *L) {
   size_t count = lua_objlen(L, 1);
   luaL_argcheck(L, count <= MAX_ENDPOINTS, 1, "these are too many endpoints");
   peri_vm_charge(L, 1 + count * 16);
+  hold_elements(L, count);
   struct peri_peers *peers = make_peers(L, count);
   lua_pushcfunction(L, wrap_peers);
   lua_pushlightuserdata(L, peers);

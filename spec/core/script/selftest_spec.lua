@@ -102,6 +102,21 @@ describe("a selftest", function()
       assert(#try.endpoints({}) == 0)]]))
   end)
 
+  it("holds the endpoints of a list that does not", function()
+    for count = 100, 1000, 10 do
+      local code, words = balancer(([[
+        local list, held = setmetatable({}, { __mode = "v" }), {}
+        for i = 2, %d do
+          held[i] = { address = ("10.1.%%d.%%d:1"):format(i / 250, i %% 250), metadata = { ("x"):rep(24) } }
+          list[i] = held[i]
+        end
+        list[1] = { address = ("10.%%d.1.1:1"):format(2) }
+        try.endpoints(list)]]):format(count))
+      assert.truthy(code == 0 or words:find("an endpoint is given as", 1, true), words)
+      s.clean()
+    end
+  end)
+
   it("gives requests all that real ones have", function()
     passes(balancer([[
       local request = try.request({ service = "a.B", method = "C", headers = { ["x-user"] = "u" .. 1 }, deadline_ms = 1e6, attempt = 2, body = "\0\0\0\0\2\8\7" })
