@@ -21,8 +21,7 @@ enum {
   MOST_CALLS = 1000,
   REQUEST_BYTES = 64 << 10,
   UNREAD_BYTES = 1 << 20,  // answers that a caller may leave unread
-  NS_PER_MS = 1000000,
-  INTERNAL_ERROR = 2
+  NS_PER_MS = 1000000
 };
 
 struct peri_reflection {
@@ -71,7 +70,7 @@ static void end(struct call *call, int status, const char *words) {
       {{"grpc-message", 12}, {text, len}}};
   int rc = peri_h2_stream_finish(call->stream, trailers, len > 0 ? 2 : 1);
   if (rc < 0 && rc != PERI_ECLOSED) {
-    peri_h2_stream_reset(call->stream, INTERNAL_ERROR);
+    peri_h2_stream_reset(call->stream, PERI_H2_INTERNAL_ERROR);
   }
 }
 
@@ -130,6 +129,7 @@ static int take(void *ctx, bool compressed, struct peri_slice bytes) {
 static void data_came(void *ctx, struct peri_h2_stream *stream,
                       struct peri_slice bytes) {
   struct call *call = ctx;
+  (void)stream;
   call->held += bytes.len;
   if (call->ended) {
     read_on(call);
@@ -145,7 +145,6 @@ static void data_came(void *ctx, struct peri_h2_stream *stream,
   if (!call->slow || call->ended) {
     read_on(call);
   }
-  (void)stream;
 }
 
 static void end_came(void *ctx, struct peri_h2_stream *stream) {
@@ -203,24 +202,6 @@ static int arm(struct call *call) {
   return rc;
 }
 
-/// Refuses what is no gRPC call at all. False: it is answered.
-static bool check(struct peri_h2_stream *stream) {
-  static const struct peri_h2_field wrong[] = {
-      {{":status", 7}, {"415", 3}}, {{"accept", 6}, {"application/grpc", 16}}};
-  struct peri_slice method = {"", 0}, type = {"", 0};
-  peri_h2_stream_header(stream, ":method", &method);
-  peri_h2_stream_header(stream, "content-type", &type);
-  if (peri_slice_is(method, "POST") &&
-      peri_slice_starts(type, "application/grpc")) {
-    return true;
-  }
-  int rc = peri_h2_stream_respond(stream, wrong, 2, true);
-  if (rc < 0 && rc != PERI_ECLOSED) {
-    peri_h2_stream_reset(stream, INTERNAL_ERROR);
-  }
-  return false;
-}
-
 static void begin(struct call *call) {
   size_t count = sizeof(head) / sizeof(head[0]);
   int rc = peri_h2_stream_respond(call->stream, head, count, false);
@@ -233,14 +214,16 @@ static void begin(struct call *call) {
   if (rc == PERI_EINVAL) {
     end(call, PERI_STATUS_INTERNAL, "grpc-timeout is malformed");
   } else if (rc < 0 && rc != PERI_ECLOSED) {
-    peri_h2_stream_reset(call->stream, INTERNAL_ERROR);
+    peri_h2_stream_reset(call->stream, PERI_H2_INTERNAL_ERROR);
   }
 }
 
 void peri_reflection_accept(struct peri_reflection *reflection,
                             struct peri_h2_stream *stream) {
-  struct peri_slice encoding;
-  if (!check(stream)) {
+  struct peri_slice method = {"", 0}, type = {"", 0}, encoding;
+  (void)peri_h2_stream_header(stream, ":method", &method);
+  (void)peri_h2_stream_header(stream, "content-type", &type);
+  if (!peri_call_admit(stream, method, type)) {
     return;
   }
   if (reflection->draining) {

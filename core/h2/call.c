@@ -10,7 +10,7 @@
 #include "loop/loop.h"
 #include "loop/timer.h"
 
-enum { NS_PER_MS = 1000000, INTERNAL_ERROR = 2 };
+enum { NS_PER_MS = 1000000 };
 
 void peri_call_disarm(struct peri_call *call) {
   call->answered = true;
@@ -140,7 +140,7 @@ static void read_head(const struct peri_h2_stream *stream,
 
 static bool is_grpc(struct peri_slice type) {
   size_t len = strlen("application/grpc");
-  return type.len >= len && peri_slice_starts(type, "application/grpc") &&
+  return peri_slice_starts(type, "application/grpc") &&
          (type.len == len || type.ptr[len] == '+' || type.ptr[len] == ';');
 }
 
@@ -151,8 +151,21 @@ static void refuse_http(struct peri_h2_stream *stream, const char *status,
       {peri_slice_of(name), peri_slice_of(value)}};
   int rc = peri_h2_stream_respond(stream, fields, 2, true);
   if (rc < 0 && rc != PERI_ECLOSED) {
-    peri_h2_stream_reset(stream, INTERNAL_ERROR);
+    peri_h2_stream_reset(stream, PERI_H2_INTERNAL_ERROR);
   }
+}
+
+bool peri_call_admit(struct peri_h2_stream *stream, struct peri_slice method,
+                     struct peri_slice content_type) {
+  if (!peri_slice_is(method, "POST")) {
+    refuse_http(stream, "405", "allow", "POST");
+    return false;
+  }
+  if (!is_grpc(content_type)) {
+    refuse_http(stream, "415", "accept", "application/grpc");
+    return false;
+  }
+  return true;
 }
 
 // Refuses what can be told from the headers alone. False: it is answered.
@@ -160,12 +173,7 @@ static bool check_head(struct peri_h2_stream *stream,
                        const struct peri_call_head *head,
                        uint64_t *ret_timeout_ns) {
   struct peri_slice type = peri_call_echo(head->content_type);
-  if (!peri_slice_is(head->method, "POST")) {
-    refuse_http(stream, "405", "allow", "POST");
-    return false;
-  }
-  if (!is_grpc(head->content_type)) {
-    refuse_http(stream, "415", "accept", "application/grpc");
+  if (!peri_call_admit(stream, head->method, head->content_type)) {
     return false;
   }
   if (head->timeout.ptr != NULL &&

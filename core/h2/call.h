@@ -18,14 +18,19 @@ struct peri_call;
 typedef void peri_call_handler(void *ctx, struct peri_call *call,
                                struct peri_slice message);
 
-/// Takes over a request stream from `on_request`: checks method, content-type
-/// (HTTP 415), encoding (UNIMPLEMENTED with grpc-accept-encoding),
-/// grpc-timeout; collects the message up to `message_bytes` (RESOURCE_EXHAUSTED
-/// above) and calls `handler`. A deadline that passes first ends the call with
-/// DEADLINE_EXCEEDED. Everything that is wrong is answered here and never
-/// reaches the handler.
+/// Takes over a request stream from `on_request`: checks method and
+/// content-type (as peri_call_admit()), encoding (UNIMPLEMENTED with
+/// grpc-accept-encoding), grpc-timeout; collects the message up to
+/// `message_bytes` (RESOURCE_EXHAUSTED above) and calls `handler`. A deadline
+/// that passes first ends the call with DEADLINE_EXCEEDED. Everything that is
+/// wrong is answered here and never reaches the handler.
 void peri_call_accept(struct peri_h2_stream *stream, uint32_t message_bytes,
                       peri_call_handler *handler, void *ctx);
+
+/// Answers what is no gRPC call with an HTTP status: 405 for another method
+/// than POST, 415 for another content-type. False: it is answered.
+bool peri_call_admit(struct peri_h2_stream *stream, struct peri_slice method,
+                     struct peri_slice content_type);
 
 /// Answers a request stream at once with a status and words, whatever its
 /// method (no such method, no route …).

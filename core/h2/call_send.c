@@ -10,7 +10,6 @@
 #include "h2/call_state.h"
 
 enum {
-  INTERNAL_ERROR = 2,
   STACK_PIECES = 8,
   HEAD_FIELDS = 3,
   STATUS_FIELDS = 2,
@@ -72,7 +71,7 @@ static size_t put_trailers(const struct peri_call *call,
 // A stream whose answer could not be queued must not be left hanging.
 static void check(struct peri_h2_stream *stream, int rc) {
   if (rc < 0 && rc != PERI_EBUSY && rc != PERI_ECLOSED) {
-    peri_h2_stream_reset(stream, INTERNAL_ERROR);
+    peri_h2_stream_reset(stream, PERI_H2_INTERNAL_ERROR);
   }
 }
 

@@ -217,6 +217,20 @@ void peri_framing_timeout_format(uint64_t ns, char ret_text[16]) {
   }
 }
 
+int peri_framing_status_read(struct peri_slice text) {
+  int value = 0;
+  if (text.len == 0 || text.len > 3) {
+    return -1;
+  }
+  for (size_t i = 0; i < text.len; i++) {
+    if (text.ptr[i] < '0' || text.ptr[i] > '9') {
+      return -1;
+    }
+    value = value * 10 + (text.ptr[i] - '0');
+  }
+  return value;
+}
+
 int peri_framing_status_of_h2(uint32_t h2_error) {
   static const uint8_t statuses[] = {
       [0x0] = PERI_STATUS_INTERNAL,            // NO_ERROR

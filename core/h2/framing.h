@@ -58,6 +58,10 @@ int peri_framing_timeout_parse(struct peri_slice text, uint64_t *ret_ns);
 /// Writes a timeout as grpc-timeout, rounding up to what 8 digits hold.
 void peri_framing_timeout_format(uint64_t ns, char ret_text[16]);
 
+/// Reads a grpc-status or a :status: at most three digits. @return the number,
+/// or -1 when it is none.
+int peri_framing_status_read(struct peri_slice text);
+
 /// The gRPC status for an HTTP/2 error code (doc/PROTOCOL-HTTP2.md, "Errors"),
 /// and for an HTTP status without grpc-status
 /// (doc/http-grpc-status-mapping.md).

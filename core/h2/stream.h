@@ -2,6 +2,9 @@
 
 #include "base/types.h"
 
+/// The error codes of RFC 9113 that are given here.
+enum peri_h2_error { PERI_H2_INTERNAL_ERROR = 2, PERI_H2_CANCEL = 8 };
+
 /// One HTTP/2 stream, server or client side (RFC 9113). Owned by its connection
 /// and valid until `on_close` has been called. Loop thread only.
 struct peri_h2_stream;
@@ -103,7 +106,7 @@ void peri_h2_stream_consume(struct peri_h2_stream *stream, size_t bytes);
 /// only. peri_h2_stream_consume() later reopens the stream's.
 void peri_h2_stream_spare(struct peri_h2_stream *stream, size_t bytes);
 
-/// Sends RST_STREAM with an RFC 9113 error code (8 is CANCEL, 0 NO_ERROR);
+/// Sends RST_STREAM with an RFC 9113 error code, as of enum peri_h2_error;
 /// on_close comes later, from the loop.
 void peri_h2_stream_reset(struct peri_h2_stream *stream, uint32_t h2_error);
 

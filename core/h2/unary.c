@@ -18,7 +18,6 @@ enum {
   DEFAULT_MESSAGE_BYTES = 4 * 1024 * 1024,
   MOST_TEXT_BYTES = 1024,
   NS_PER_MS = 1000000,
-  H2_CANCEL = 8,
   HTTP_OK = 200
 };
 
@@ -38,7 +37,7 @@ static void stop(struct peri_unary *unary) {
   peri_timer_free(unary->timer);
   unary->timer = NULL;
   if (!unary->stream->ended || !unary->stream->sent_end) {
-    peri_h2_stream_reset(unary->stream, H2_CANCEL);
+    peri_h2_stream_reset(unary->stream, PERI_H2_CANCEL);
   }
 }
 
@@ -59,20 +58,6 @@ static void fail(struct peri_unary *unary, int status, int code,
 static void expire(void *ctx) {
   fail(ctx, PERI_STATUS_DEADLINE_EXCEEDED, PERI_ETIMEOUT,
        "the peer did not answer in time");
-}
-
-static int number(struct peri_slice text) {
-  int value = 0;
-  if (text.len == 0 || text.len > 3) {
-    return -1;
-  }
-  for (size_t i = 0; i < text.len; i++) {
-    if (text.ptr[i] < '0' || text.ptr[i] > '9') {
-      return -1;
-    }
-    value = value * 10 + (text.ptr[i] - '0');
-  }
-  return value;
 }
 
 // A field of the trailers, or of the headers when these were all there was.
@@ -115,7 +100,7 @@ static void end_came(void *ctx, struct peri_h2_stream *stream) {
          "the peer ended the call without a grpc-status");
     return;
   }
-  int status = number(value);
+  int status = peri_framing_status_read(value);
   // A status that gRPC does not know counts as UNKNOWN, as its clients do.
   answered(unary, status < 0 || status > PERI_STATUS_UNAUTHENTICATED
                       ? PERI_STATUS_UNKNOWN
@@ -127,7 +112,7 @@ static void headers_came(void *ctx, struct peri_h2_stream *stream, bool end) {
   struct peri_slice value = {"", 0};
   char words[64];
   (void)peri_h2_stream_header(stream, ":status", &value);
-  int http = number(value);
+  int http = peri_framing_status_read(value);
   bool ended = end && peri_h2_stream_header(stream, "grpc-status", &value);
   if (unary->over || ended) {
     return;  // end_came() is next

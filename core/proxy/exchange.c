@@ -11,7 +11,7 @@
 #include "model/route.h"
 #include "proxy/private.h"
 
-enum { MOST_FREE_CALLS = 512, H2_INTERNAL_ERROR = 2, H2_CANCEL = 8 };
+enum { MOST_FREE_CALLS = 512 };
 
 // A call begins with the first of its body, which policies may hash, or when
 // the iteration that brought its headers ends.
@@ -60,7 +60,7 @@ void peri_proxy_call_finish_request(struct peri_proxy_call *call) {
   const struct peri_h2_field *trailers = NULL;
   size_t count = peri_h2_stream_trailer_fields(call->caller, &trailers);
   if (peri_h2_stream_finish(call->endpoint, trailers, count) == PERI_ENOMEM) {
-    peri_h2_stream_reset(call->endpoint, H2_INTERNAL_ERROR);
+    peri_h2_stream_reset(call->endpoint, PERI_H2_INTERNAL_ERROR);
   }
 }
 
@@ -69,7 +69,7 @@ void peri_proxy_call_finish_request(struct peri_proxy_call *call) {
 static void pass(struct peri_h2_stream *to, struct peri_slice bytes) {
   const struct peri_h2_piece piece = {.bytes = bytes};
   if (peri_h2_stream_write(to, &piece, 1) == PERI_ENOMEM) {
-    peri_h2_stream_reset(to, H2_INTERNAL_ERROR);
+    peri_h2_stream_reset(to, PERI_H2_INTERNAL_ERROR);
   }
 }
 
@@ -109,7 +109,7 @@ static void caller_close(void *ctx, struct peri_h2_stream *stream,
   (void)stream;
   call->caller = NULL;
   peri_proxy_call_drop(
-      call, peri_proxy_end_is_reset(end) ? end->h2_error : H2_CANCEL);
+      call, peri_proxy_end_is_reset(end) ? end->h2_error : PERI_H2_CANCEL);
   peri_proxy_attempt_over(call, PERI_STATUS_CANCELLED, false);
   peri_proxy_call_end(call, PERI_STATUS_CANCELLED);
 }
@@ -124,15 +124,15 @@ static const struct peri_h2_stream_events caller_events = {
 static void answered(struct peri_proxy_call *call,
                      struct peri_h2_stream *stream) {
   int status = peri_proxy_status_read(stream);
-  peri_proxy_call_drop(call, H2_CANCEL);
+  peri_proxy_call_drop(call, PERI_H2_CANCEL);
   peri_proxy_attempt_over(call, status, status < 0);
   peri_proxy_call_end(call, status);
 }
 
 // What came cannot be passed on for want of memory.
 static void give_up(struct peri_proxy_call *call) {
-  peri_h2_stream_reset(call->caller, H2_INTERNAL_ERROR);
-  peri_proxy_call_drop(call, H2_CANCEL);
+  peri_h2_stream_reset(call->caller, PERI_H2_INTERNAL_ERROR);
+  peri_proxy_call_drop(call, PERI_H2_CANCEL);
   peri_proxy_attempt_over(call, PERI_STATUS_INTERNAL, false);
   peri_proxy_call_end(call, PERI_STATUS_INTERNAL);
 }

@@ -56,13 +56,6 @@ void peri_proxy_head_read(const struct peri_h2_stream *stream,
                      ret_head->explain.ptr != NULL;
 }
 
-bool peri_proxy_is_grpc(struct peri_slice content_type) {
-  size_t len = strlen("application/grpc");
-  return peri_slice_starts(content_type, "application/grpc") &&
-         (content_type.len == len || content_type.ptr[len] == '+' ||
-          content_type.ptr[len] == ';');
-}
-
 static bool is_mark(struct peri_slice name) {
   return (name.len == 11 && is(name, "perigee-hop", 11)) ||
          (name.len == 15 &&
@@ -141,25 +134,11 @@ int peri_proxy_headers_send(struct peri_proxy_call *call,
   return rc;
 }
 
-static int number(struct peri_slice text) {
-  int value = 0;
-  if (text.len == 0 || text.len > 3) {
-    return -1;
-  }
-  for (size_t i = 0; i < text.len; i++) {
-    if (text.ptr[i] < '0' || text.ptr[i] > '9') {
-      return -1;
-    }
-    value = value * 10 + (text.ptr[i] - '0');
-  }
-  return value;
-}
-
 int peri_proxy_status_read(const struct peri_h2_stream *stream) {
   struct peri_slice value;
   if (peri_h2_stream_trailer(stream, "grpc-status", &value) ||
       peri_h2_stream_header(stream, "grpc-status", &value)) {
-    return number(value);
+    return peri_framing_status_read(value);
   }
   return -1;
 }

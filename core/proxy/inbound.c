@@ -4,6 +4,7 @@
 #include "base/metrics.h"
 #include "base/slice.h"
 #include "base/status.h"
+#include "h2/call.h"
 #include "model/peers.h"
 #include "proxy/private.h"
 
@@ -184,7 +185,7 @@ void peri_proxy_inbound(struct peri_proxy *proxy,
                         struct peri_h2_stream *stream) {
   struct peri_proxy_head head;
   peri_proxy_head_read(stream, &head);
-  if (!peri_proxy_admit(stream, &head)) {
+  if (!peri_call_admit(stream, head.method, head.content_type)) {
     return;
   }
   struct peri_proxy_call *call =

@@ -219,7 +219,6 @@ void peri_proxy_alarm_clear(struct peri_proxy_alarms *alarms,
 
 void peri_proxy_head_read(const struct peri_h2_stream *stream,
                           struct peri_proxy_head *ret_head);
-bool peri_proxy_is_grpc(struct peri_slice content_type);
 /// Opens the stream of an attempt to `call->set`'s endpoint `call->index` with
 /// the caller's headers. @return as peri_h2_client_open().
 int peri_proxy_headers_send(struct peri_proxy_call *call,
@@ -234,9 +233,6 @@ int peri_proxy_status_read(const struct peri_h2_stream *stream);
 void peri_proxy_refuse(struct peri_proxy_call *call, int status,
                        const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/// Refuses what is no gRPC call with an HTTP status. False: it is answered.
-bool peri_proxy_admit(struct peri_h2_stream *stream,
-                      const struct peri_proxy_head *head);
 /// Whether the peer reset the stream, rather than the connection being lost.
 bool peri_proxy_end_is_reset(const struct peri_h2_end *end);
 /// The status for an attempt that ended without an answer.

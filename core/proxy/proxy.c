@@ -6,6 +6,7 @@
 #include "base/container.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "h2/call.h"
 #include "model/load.h"
 #include "model/snapshot.h"
 #include "proxy/private.h"
@@ -76,7 +77,7 @@ void peri_proxy_outbound(struct peri_proxy *proxy,
                          struct peri_h2_stream *stream) {
   struct peri_proxy_head head;
   peri_proxy_head_read(stream, &head);
-  if (!peri_proxy_admit(stream, &head)) {
+  if (!peri_call_admit(stream, head.method, head.content_type)) {
     return;
   }
   struct peri_proxy_call *call =

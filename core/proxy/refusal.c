@@ -10,7 +10,7 @@
 #include "h2/framing.h"
 #include "proxy/private.h"
 
-enum { WORDS_BYTES = 768, H2_INTERNAL_ERROR = 2, H2_CANCEL = 8 };
+enum { WORDS_BYTES = 768 };
 
 // The status as trailers, behind what the caller has been given so far.
 static void conclude(struct peri_proxy_call *call, int status,
@@ -26,7 +26,7 @@ static void conclude(struct peri_proxy_call *call, int status,
   int rc = call->explained ? peri_proxy_explain_send(call, false, fields, 2)
                            : peri_h2_stream_finish(call->caller, fields, 2);
   if (rc < 0 && rc != PERI_ECLOSED) {
-    peri_h2_stream_reset(call->caller, H2_INTERNAL_ERROR);
+    peri_h2_stream_reset(call->caller, PERI_H2_INTERNAL_ERROR);
   }
 }
 
@@ -55,33 +55,9 @@ void peri_proxy_refuse(struct peri_proxy_call *call, int status,
   } else {
     peri_call_refuse(call->caller, status, words);
   }
-  peri_proxy_call_drop(call, H2_CANCEL);
+  peri_proxy_call_drop(call, PERI_H2_CANCEL);
   peri_proxy_attempt_over(call, status, true);
   peri_proxy_call_end(call, status);
-}
-
-static void refuse_http(struct peri_h2_stream *stream, const char *status,
-                        const char *name, const char *value) {
-  const struct peri_h2_field fields[] = {
-      {{":status", 7}, peri_slice_of(status)},
-      {peri_slice_of(name), peri_slice_of(value)}};
-  int rc = peri_h2_stream_respond(stream, fields, 2, true);
-  if (rc < 0 && rc != PERI_ECLOSED) {
-    peri_h2_stream_reset(stream, H2_INTERNAL_ERROR);
-  }
-}
-
-bool peri_proxy_admit(struct peri_h2_stream *stream,
-                      const struct peri_proxy_head *head) {
-  if (!peri_slice_is(head->method, "POST")) {
-    refuse_http(stream, "405", "allow", "POST");
-    return false;
-  }
-  if (!peri_proxy_is_grpc(head->content_type)) {
-    refuse_http(stream, "415", "accept", "application/grpc");
-    return false;
-  }
-  return true;
 }
 
 bool peri_proxy_end_is_reset(const struct peri_h2_end *end) {

@@ -1,3 +1,4 @@
+local h2raw = require("spec.support.h2raw")
 local proc = require("spec.support.proc")
 local sidecar = require("spec.support.sidecar")
 
@@ -64,6 +65,20 @@ describe("the sidecar's own reflection", function()
     assert.equal("InvalidArgument", car:call({ verb = "raw", path = path, body = "/////w==" }).code)
     assert.equal("ResourceExhausted", car:call({ verb = "raw", path = path, body = ("A"):rep(90000) }).code)
     assert.truthy(ask("v1", car.mesh, "list="):find("end Unimplemented", 1, true))
+    car:stop()
+  end)
+
+  it("answers what is no gRPC call with an HTTP status", function()
+    local conn, path = h2raw.dial(car.app), "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+    for i, case in ipairs({ { "GET", "application/grpc", "405" }, { "POST", "text/html", "415" }, { "POST", "application/grpcs", "415" } }) do
+      local id = 2 * i - 1
+      conn:headers(id, { { ":method", case[1] }, { ":scheme", "http" }, { ":path", path }, { ":authority", "x" }, { "content-type", case[2] } }, true)
+      conn:await("an answer", function()
+        return conn:blocks(id)[1]
+      end)
+      assert.same({ ":status", case[3] }, conn:blocks(id)[1][1])
+    end
+    conn:close()
     car:stop()
   end)
 

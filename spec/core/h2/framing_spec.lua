@@ -210,6 +210,12 @@ describe("h2/framing timeouts", function()
 end)
 
 describe("h2/framing statuses", function()
+  it("are read as numbers of at most three digits", function()
+    for text, number in pairs({ ["0"] = 0, ["14"] = 14, ["007"] = 7, ["999"] = 999, [""] = -1, ["1000"] = -1, ["-1"] = -1, ["1x"] = -1, [" 1"] = -1 }) do
+      assert.equal(number, C.peri_framing_status_read(cffi.slice(text)), text)
+    end
+  end)
+
   it("follow gRPC's table for HTTP/2 errors", function()
     local table_of = {
       [0] = 13, [1] = 13, [2] = 13, [3] = 13, [4] = 13, [5] = 2, [6] = 13, [7] = 14, [8] = 1, [9] = 13, [10] = 13,
