@@ -70,7 +70,7 @@ struct peri_registration {
 /// Registers a service while its health check passes, until it is deregistered
 /// or the sidecar stops; the same service again replaces it. `done` comes once
 /// it is registered, or with why not yet (the registry goes on trying):
-/// PERI_ETIMEOUT after 2 s, else a permanent error.
+/// PERI_ETIMEOUT just before 2 s are over, else a permanent error.
 /// @return 0 (`done` comes), or PERI_EINVAL, PERI_EUNSUPPORTED (kind "static"),
 /// PERI_ELIMIT (1,000 services), PERI_ENOMEM with words (`done` does not come).
 int peri_registry_register(struct peri_registry *registry,

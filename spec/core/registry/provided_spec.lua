@@ -25,7 +25,7 @@ describe("a registration that waits", function()
     assert.is_true(registry:free())
   end)
 
-  it("is told after 2 s why it still waits", function()
+  it("is told before 2 s are over why it still waits", function()
     local code, outcome = registry:register({ service = "dead", address = "127.0.0.1:" .. proc.free_port() })
     assert.equal(0, code)
     registry:await("an answer", function()
