@@ -1,5 +1,6 @@
 --- Sidecars that find one another through etcd, and what they say of it.
 local uv = require("luv")
+local elections = require("spec.support.elections")
 local etcd = require("spec.support.etcd")
 local json = require("spec.support.json")
 local proc = require("spec.support.proc")
@@ -269,6 +270,34 @@ function M.await_key(cluster, key, limit_ms, gone)
     local found = cluster:read(key)[key]
     return (gone and not found) or (not gone and found) or nil
   end)
+end
+
+--- Stops the leader with SIGSTOP for `ms`, and lets it go on; `car` has a lease of 5 s. Returns
+--- whether its registration went on, the worst gap between two renewals (each restores all of the
+--- lease), how much of that etcd had no leader, and how many elections it held.
+---@return table survived, gap_ms, leaderless_ms, elections
+function M.stop_leader(cluster, car, ms)
+  local key = "GroupCache/" .. car.address
+  local before = M.await_key(cluster, key, 10000)
+  local leader = cluster:leader()
+  local election = elections.watch(cluster)
+  cluster:freeze(leader)
+  local stop, least = M.now() + ms, math.huge
+  while M.now() < stop do
+    least = math.min(least, car:services().lease_remaining_ms)
+    proc.watch(10)
+  end
+  local after = cluster:read(key)[key]
+  local leaderless, held = election:told()
+  -- A leader of this version that wakes up may revoke leases that live: what it does counts no more.
+  cluster:thaw(leader)
+  cluster:await_healthy()
+  return {
+    survived = after ~= nil and after.lease == before.lease and after.mod_revision == before.mod_revision,
+    gap_ms = 5000 - least,
+    leaderless_ms = leaderless,
+    elections = held,
+  }
 end
 
 local function field(number, text)
