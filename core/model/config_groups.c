@@ -38,7 +38,12 @@ static int copy_list(const struct peri_json *list, struct peri_json *options) {
 
 int peri_config_policy(const struct peri_config_node *parent, const char *key,
                        struct peri_policy_ref *ret_ref) {
-  struct peri_config_node node;
+  struct peri_config_node node = {
+      .reader = parent->reader, .parent = parent, .key = key};
+  ret_ref->place = peri_config_place(&node);
+  if (ret_ref->place == NULL) {
+    return PERI_ENOMEM;
+  }
   if (!peri_config_member(parent, key, &node)) {
     return 0;
   }
@@ -152,20 +157,22 @@ static int visit_group(void *ctx, const char *name,
 int peri_config_read_groups(const struct peri_config_node *root,
                             struct peri_config *config) {
   struct peri_config_node node;
-  if (!peri_config_member(root, "groups", &node) ||
-      peri_json_size(node.json) == 0) {
+  size_t count;
+  if (!peri_config_member(root, "groups", &node)) {
     return 0;
   }
-  if (peri_json_type(node.json) != PERI_JSON_OBJECT) {
-    return peri_config_fail(&node, "must be a table of groups by name");
+  int rc =
+      peri_config_named(&node, "must be a table of groups by name", &count);
+  if (rc < 0 || count == 0) {
+    return rc;
   }
   struct groups into = {.node = &node};
-  into.groups = peri_arena_alloc(
-      node.reader->arena, peri_json_size(node.json) * sizeof *into.groups);
+  into.groups =
+      peri_arena_alloc(node.reader->arena, count * sizeof *into.groups);
   if (into.groups == NULL) {
     return PERI_ENOMEM;
   }
-  int rc = peri_json_each(node.json, visit_group, &into);
+  rc = peri_json_each(node.json, visit_group, &into);
   config->groups = into.groups;
   config->group_count = into.count;
   return rc;

@@ -123,6 +123,43 @@ static int read_explain(const struct peri_config_node *root,
   return rc;
 }
 
+// Whether no two sockets can listen on both.
+static bool clash(const char *one, const char *other) {
+  struct peri_address a;
+  struct peri_address b;
+  if (strcmp(one, other) == 0) {
+    return peri_address_parse(peri_slice_of(one), &a) == 0 &&
+           (a.kind == PERI_ADDRESS_UNIX || a.port != 0);
+  }
+  return peri_address_parse(peri_slice_of(one), &a) == 0 &&
+         peri_address_parse(peri_slice_of(other), &b) == 0 &&
+         a.kind == b.kind && a.port == b.port && a.port != 0 &&
+         (peri_config_is_wildcard(one) || peri_config_is_wildcard(other));
+}
+
+static int check_listeners(const struct peri_config_node *root,
+                           const struct peri_config *config) {
+  const char *const keys[] = {"app", "mesh", "admin"};
+  const char *const addresses[] = {config->listen_app, config->listen_mesh,
+                                   config->listen_admin};
+  struct peri_config_node listen = {
+      .reader = root->reader, .parent = root, .key = "listen"};
+  for (size_t i = 1; i < sizeof keys / sizeof *keys; i++) {
+    for (size_t other = 0; other < i; other++) {
+      if (addresses[i] == NULL || addresses[other] == NULL ||
+          !clash(addresses[i], addresses[other])) {
+        continue;
+      }
+      struct peri_config_node node = {
+          .reader = root->reader, .parent = &listen, .key = keys[i]};
+      return peri_config_fail(&node,
+                              "cannot listen on %.108s: %s listens on %.108s",
+                              addresses[i], keys[other], addresses[other]);
+    }
+  }
+  return 0;
+}
+
 int peri_config_read_network(const struct peri_config_node *root,
                              struct peri_config *config) {
   static const char *const keys[] = {"app", "mesh", "admin"};
@@ -143,6 +180,9 @@ int peri_config_read_network(const struct peri_config_node *root,
     if (rc == 0) {
       rc = read_listener(&node, "admin", &config->listen_admin);
     }
+  }
+  if (rc == 0) {
+    rc = check_listeners(root, config);
   }
   if (rc == 0) {
     rc = settle_node(root, config);

@@ -46,8 +46,8 @@ int peri_config_read_targets(const struct peri_config_node *route,
 /// One endpoint: a table with an address.
 int peri_config_read_endpoint(const struct peri_config_node *node,
                               struct peri_config_endpoint *endpoint);
-/// A member `"NAME"` or `{ "NAME", option = … }`; *ret_ref stays as it is when
-/// there is none.
+/// A member `"NAME"` or `{ "NAME", option = … }`; *ret_ref gets its place, and
+/// stays as it is otherwise when there is none.
 int peri_config_policy(const struct peri_config_node *parent, const char *key,
                        struct peri_policy_ref *ret_ref);
 /// What is wrong with a Lua pattern, or NULL.

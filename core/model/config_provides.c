@@ -79,14 +79,12 @@ static int read_metadata(const struct peri_config_node *node,
   if (!peri_config_member(node, "metadata", &child)) {
     return 0;
   }
-  int type = peri_json_type(child.json);
-  if (type == PERI_JSON_ARRAY && peri_json_size(child.json) == 0) {
-    return 0;
+  size_t count;
+  int rc = peri_config_named(&child, "must be a table with named keys", &count);
+  if (rc < 0 || count == 0) {
+    return rc;
   }
-  if (type != PERI_JSON_OBJECT) {
-    return peri_config_fail(&child, "must be a table with named keys");
-  }
-  int rc = peri_json_each(child.json, check_metadata, &child);
+  rc = peri_json_each(child.json, check_metadata, &child);
   if (rc == 0) {
     // Owned by the tree, which the configuration keeps; only ever counted.
     *ret_metadata = (struct peri_json *)(uintptr_t)child.json;

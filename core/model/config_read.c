@@ -29,6 +29,12 @@ static void path_text(const struct peri_config_node *node, char *ret_text,
   }
 }
 
+const char *peri_config_place(const struct peri_config_node *node) {
+  char path[MAX_PATH_TEXT];
+  path_text(node, path, sizeof path);
+  return peri_arena_copy(node->reader->arena, peri_slice_of(path));
+}
+
 static size_t line_of(const struct peri_config_node *node) {
   struct peri_config_step steps[MAX_DEPTH];
   size_t depth = 0;
@@ -155,6 +161,17 @@ int peri_config_list(const struct peri_config_node *node, size_t *ret_count) {
     return peri_config_fail(node, "must be a list");
   }
   *ret_count = peri_json_size(node->json);
+  return 0;
+}
+
+int peri_config_named(const struct peri_config_node *node, const char *words,
+                      size_t *ret_count) {
+  int type = peri_json_type(node->json);
+  size_t count = peri_json_size(node->json);
+  if (type != PERI_JSON_OBJECT && (type != PERI_JSON_ARRAY || count > 0)) {
+    return peri_config_fail(node, "%s", words);
+  }
+  *ret_count = count;
   return 0;
 }
 

@@ -53,6 +53,11 @@ struct peri_config_node peri_config_element(const struct peri_config_node *node,
 /// length.
 int peri_config_list(const struct peri_config_node *node, size_t *ret_count);
 
+/// Checks that a node is a table with named keys and gives how many: 0 for an
+/// empty one, else PERI_ECONFIG with `words`, as "must be a table of groups".
+int peri_config_named(const struct peri_config_node *node, const char *words,
+                      size_t *ret_count);
+
 /// Readers of a member: 0 and *ret_value untouched when it is absent, else the
 /// value or PERI_ECONFIG. Strings are copied to the arena, hold no NUL and are
 /// not empty.
@@ -73,6 +78,9 @@ int peri_config_size(const struct peri_config_node *node, const char *key,
 /// that is not a wildcard.
 int peri_config_address(const struct peri_config_node *node, const char *key,
                         bool dialable, const char **ret_address);
+/// How to get to a node, "groups.scores.ttl", in the arena; NULL when out of
+/// memory.
+const char *peri_config_place(const struct peri_config_node *node);
 /// The path that a node holds, made absolute.
 int peri_config_path(const struct peri_config_node *node,
                      const char **ret_path);

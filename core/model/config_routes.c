@@ -131,20 +131,22 @@ static int visit_header(void *ctx, const char *name,
 static int read_headers(const struct peri_config_node *match,
                         struct peri_route *route) {
   struct peri_config_node node;
-  if (!peri_config_member(match, "header", &node) ||
-      peri_json_size(node.json) == 0) {
+  size_t count;
+  if (!peri_config_member(match, "header", &node)) {
     return 0;
   }
-  if (peri_json_type(node.json) != PERI_JSON_OBJECT) {
-    return peri_config_fail(&node, "must be a table of headers by name");
+  int rc =
+      peri_config_named(&node, "must be a table of headers by name", &count);
+  if (rc < 0 || count == 0) {
+    return rc;
   }
   struct headers into = {.node = &node};
-  into.headers = peri_arena_alloc(
-      node.reader->arena, peri_json_size(node.json) * sizeof *into.headers);
+  into.headers =
+      peri_arena_alloc(node.reader->arena, count * sizeof *into.headers);
   if (into.headers == NULL) {
     return PERI_ENOMEM;
   }
-  int rc = peri_json_each(node.json, visit_header, &into);
+  rc = peri_json_each(node.json, visit_header, &into);
   route->headers = into.headers;
   route->header_count = into.count;
   return rc;

@@ -24,6 +24,10 @@ static int add_protocol(const struct peri_config_node *node,
   if (rc < 0) {
     return rc;
   }
+  if (strcmp(text, "perigee") != 0 && strcmp(text, "grpc") != 0) {
+    return peri_config_fail(&protocol,
+                            "must be \"perigee\" (a sidecar) or \"grpc\"");
+  }
   if (peri_json_get(endpoint->metadata, "protocol") != NULL) {
     return peri_config_fail(&protocol, "is given in metadata already");
   }
@@ -69,6 +73,9 @@ int peri_config_read_endpoint(const struct peri_config_node *node,
   }
   endpoint->weight = (uint32_t)weight;
   if (rc == 0 && peri_config_member(node, "metadata", &metadata)) {
+    size_t count;
+    rc =
+        peri_config_named(&metadata, "must be a table with named keys", &count);
     // Owned by the tree, which the configuration keeps; only ever counted.
     endpoint->metadata = (struct peri_json *)(uintptr_t)metadata.json;
   }
@@ -129,20 +136,22 @@ static int visit_service(void *ctx, const char *name,
 static int read_services(const struct peri_config_node *registry,
                          struct peri_config *config) {
   struct peri_config_node node;
-  if (!peri_config_member(registry, "services", &node) ||
-      peri_json_size(node.json) == 0) {
+  size_t count;
+  if (!peri_config_member(registry, "services", &node)) {
     return 0;
   }
-  if (peri_json_type(node.json) != PERI_JSON_OBJECT) {
-    return peri_config_fail(&node, "must be a table of services by name");
+  int rc =
+      peri_config_named(&node, "must be a table of services by name", &count);
+  if (rc < 0 || count == 0) {
+    return rc;
   }
   struct services into = {.node = &node};
-  into.services = peri_arena_alloc(
-      node.reader->arena, peri_json_size(node.json) * sizeof *into.services);
+  into.services =
+      peri_arena_alloc(node.reader->arena, count * sizeof *into.services);
   if (into.services == NULL) {
     return PERI_ENOMEM;
   }
-  int rc = peri_json_each(node.json, visit_service, &into);
+  rc = peri_json_each(node.json, visit_service, &into);
   config->services = into.services;
   config->service_count = into.count;
   return rc;

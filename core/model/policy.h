@@ -15,6 +15,7 @@ struct peri_json;
 struct peri_policy_ref {
   const char *name;                 // NULL when none is configured
   const struct peri_json *options;  // an object without the name; may be NULL
+  const char *place;  // "groups.scores.picker": where it is named, or NULL
 };
 
 /// Whether both name the same policy with the same options (none and an empty
@@ -22,6 +23,11 @@ struct peri_policy_ref {
 /// thread.
 bool peri_policy_ref_same(const struct peri_policy_ref *a,
                           const struct peri_policy_ref *b);
+
+/// Puts the place where a policy is named before the words of a problem with
+/// it. `ret_problem` may be NULL. @return `code`. Any thread.
+int peri_policy_ref_fail(const struct peri_policy_ref *ref, int code,
+                         struct peri_problem *ret_problem);
 
 /// What a picker or a balancer chose, and what explains it. Slices are valid
 /// until the policy is called again.

@@ -90,6 +90,7 @@ describe("the routes of a configuration", function()
       fails("{ { to = 'a', match = { header = " .. value .. " } } }", "[1].match.header" .. words)
     end
     header("{ 'x' }", ": must be a table of headers by name")
+    header("'x'", ": must be a table of headers by name")
     header("{ ['X-Env'] = 'a' }", ".X-Env: headers are named in lower case")
     header("{ [':path'] = 'a' }", ".:path: is no name of a header")
     header("{ [''] = 'a' }", ".: a header needs a name")

@@ -38,7 +38,7 @@ describe("the static services of a configuration", function()
     assert.equal("grpc", protocol(two))
     assert.equal(1, tonumber(C.peri_json_to_integer(C.peri_json_get(two.metadata, "v"))))
     support.fails(
-      services("{ a = { { address = 'h:1', protocol = 'x', metadata = { protocol = 'x' } } } }"),
+      services("{ a = { { address = 'h:1', protocol = 'grpc', metadata = { protocol = 'x' } } } }"),
       "configuration:1: registry.services.a[1].protocol: is given in metadata already"
     )
   end)
@@ -54,6 +54,9 @@ describe("the static services of a configuration", function()
     support.fails(services("{ a = { { adress = 'h:1' } } }"), at .. 'a[1].adress: unknown key; did you mean "address"?')
     support.fails(services("{ a = 'h:1' }"), at .. "a: must be a list")
     support.fails(services("{ {} }"), "configuration:1: registry.services: must be a table of services by name")
+    support.fails(services("'a'"), "configuration:1: registry.services: must be a table of services by name")
+    support.fails(services("{ a = { { address = 'h:1', metadata = 'x' } } }"), at .. "a[1].metadata: must be a table with named keys")
+    support.fails(services("{ a = { { address = 'h:1', protocol = 'perigree' } } }"), at .. 'a[1].protocol: must be "perigee" (a sidecar) or "grpc"')
   end)
 
   it("belong to a registry of kind static only", function()
