@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -52,19 +51,11 @@ void peri_setup_done(struct peri_setup *setup) {
   *setup = (struct peri_setup){NULL, NULL, NULL, 0};
 }
 
-static void warn_missing(const char *key, const char *const *folders,
-                         size_t count) {
-  struct stat st;
-  for (size_t i = 0; i < count; i++) {
-    if (stat(folders[i], &st) < 0 || !S_ISDIR(st.st_mode)) {
-      peri_log(PERI_LOG_WARN, "app", "%s: there is no folder %s", key,
-               folders[i]);
-    }
-  }
+static void warn(void *ctx, const char *key, const char *folder) {
+  (void)ctx;
+  peri_log(PERI_LOG_WARN, "app", "%s: there is no folder %s", key, folder);
 }
 
 void peri_setup_warn(const struct peri_config *config) {
-  warn_missing("policies.path", config->policy_paths,
-               config->policy_path_count);
-  warn_missing("files", config->files, config->file_count);
+  peri_config_absent(config, warn, NULL);
 }

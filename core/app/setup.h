@@ -23,6 +23,5 @@ int peri_setup_read(const char *file, struct peri_setup *ret_setup,
 /// Frees what it holds and leaves it empty.
 void peri_setup_done(struct peri_setup *setup);
 
-/// Warns of every folder in `policies.path` and `files` that is not there: it
-/// may come later, but is more often a slip.
+/// Warns in the log of what peri_config_absent() tells.
 void peri_setup_warn(const struct peri_config *config);

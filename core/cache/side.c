@@ -49,16 +49,6 @@ void peri_cache_sides_free(struct peri_cache_sides *sides) {
   free(sides);
 }
 
-/// Puts the key's path before what a policy's maker says.
-static void name_group(const struct peri_config_group *group, const char *key,
-                       int code, struct peri_problem *ret_problem) {
-  if (ret_problem != NULL) {
-    struct peri_problem told = *ret_problem;
-    (void)peri_problem_set(ret_problem, code, "groups.%s.%s: %s", group->name,
-                           key, told.text);
-  }
-}
-
 static void tell(const struct peri_cache_worker *worker,
                  struct peri_cache_seat *seat) {
   seat->heard = worker->changes;
@@ -88,8 +78,7 @@ static int make_picker(struct peri_cache_worker *worker,
   }
   if (rc < 0) {
     seat_unref(seat);
-    name_group(config, "picker", rc, problem);
-    return rc;
+    return peri_policy_ref_fail(&config->picker, rc, problem);
   }
   *ret_seat = seat;
   return 0;
@@ -109,8 +98,7 @@ static int make_fallback(struct peri_cache_worker *worker,
   int rc = host->fallback(host, &config->fallback, &seat->fallback, problem);
   if (rc < 0) {
     seat_unref(seat);
-    name_group(config, "fallback", rc, problem);
-    return rc;
+    return peri_policy_ref_fail(&config->fallback, rc, problem);
   }
   *ret_seat = seat;
   return 0;

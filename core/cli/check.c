@@ -9,7 +9,8 @@
 #include "cli/verbs.h"
 #include "loop/loop.h"
 #include "model/config.h"
-#include "model/route.h"
+#include "model/policy.h"
+#include "script/named.h"
 #include "script/script.h"
 
 static int read_config(const char *file, struct peri_config **ret_config,
@@ -29,65 +30,40 @@ static int read_config(const char *file, struct peri_config **ret_config,
   return rc;
 }
 
-/// Puts the key's path before what a policy's maker says.
-static int name_group(const struct peri_config_group *group, const char *key,
-                      int code, struct peri_problem *problem) {
-  struct peri_problem told = *problem;
-  return peri_problem_set(problem, code, "groups.%s.%s: %s", group->name, key,
-                          told.text);
-}
+struct trial {
+  struct peri_policy_host *host;
+  struct peri_problem *problem;
+};
 
-static int try_group(const struct peri_config_group *group,
-                     struct peri_policy_host *host,
-                     struct peri_problem *problem) {
-  struct peri_picker *picker;
-  struct peri_fallback *fallback;
-  int rc = host->picker(host, &group->picker, &picker, problem);
+// One of them, for peri_named_each().
+static int try_policy(void *ctx, const char *kind,
+                      const struct peri_policy_ref *ref) {
+  const struct trial *trial = ctx;
+  struct peri_policy_host *host = trial->host;
+  struct peri_picker *picker = NULL;
+  struct peri_fallback *fallback = NULL;
+  struct peri_balancer *balancer = NULL;
+  int rc;
+  if (strcmp(kind, "picker") == 0) {
+    rc = host->picker(host, ref, &picker, trial->problem);
+  } else if (strcmp(kind, "fallback") == 0) {
+    rc = host->fallback(host, ref, &fallback, trial->problem);
+  } else {
+    rc = host->balancer(host, ref, &balancer, trial->problem);
+  }
   if (rc < 0) {
-    return name_group(group, "picker", rc, problem);
+    return peri_policy_ref_fail(ref, rc, trial->problem);
   }
-  picker->free(picker);
-  if (group->fallback.name == NULL) {
-    return 0;
+  if (picker != NULL) {
+    picker->free(picker);
   }
-  rc = host->fallback(host, &group->fallback, &fallback, problem);
-  if (rc < 0) {
-    return name_group(group, "fallback", rc, problem);
+  if (fallback != NULL) {
+    fallback->free(fallback);
   }
-  fallback->free(fallback);
+  if (balancer != NULL) {
+    balancer->free(balancer);
+  }
   return 0;
-}
-
-/// `key` names the place, as messages write it; without a policy it is fine.
-static int try_balancer(const char *key, const struct peri_policy_ref *ref,
-                        struct peri_policy_host *host,
-                        struct peri_problem *problem) {
-  struct peri_balancer *balancer;
-  if (ref->name == NULL) {
-    return 0;
-  }
-  int rc = host->balancer(host, ref, &balancer, problem);
-  if (rc < 0) {
-    struct peri_problem told = *problem;
-    return peri_problem_set(problem, rc, "%s: %s", key, told.text);
-  }
-  balancer->free(balancer);
-  return 0;
-}
-
-static int try_all(const struct peri_config *config,
-                   struct peri_policy_host *host,
-                   struct peri_problem *problem) {
-  int rc = try_balancer("balancer", &config->balancer, host, problem);
-  for (size_t i = 0; rc == 0 && i < config->route_count; i++) {
-    char key[48];
-    snprintf(key, sizeof(key), "routes[%zu].balancer", i + 1);
-    rc = try_balancer(key, &config->routes[i].balancer, host, problem);
-  }
-  for (size_t i = 0; rc == 0 && i < config->group_count; i++) {
-    rc = try_group(&config->groups[i], host, problem);
-  }
-  return rc;
 }
 
 /// Makes every policy that a worker would make, and frees it again.
@@ -114,12 +90,18 @@ static int try_policies(struct peri_config *config,
   };
   rc = peri_script_new(&options, &script, problem);
   if (rc == 0) {
-    rc = try_all(config, peri_script_host(script), problem);
+    struct trial trial = {peri_script_host(script), problem};
+    rc = peri_named_each(config, try_policy, &trial);
     peri_script_free(script);
   }
   peri_loop_free(loop);
   peri_metrics_free(metrics);
   return rc;
+}
+
+static void warn(void *ctx, const char *key, const char *folder) {
+  fprintf(stderr, "perigee: %s: %s: there is no folder %s\n", (const char *)ctx,
+          key, folder);
 }
 
 static void say_fine(const char *file, const struct peri_config *config) {
@@ -146,6 +128,7 @@ int peri_cli_check(const struct peri_cli_run *run) {
   if (rc == 0) {
     rc = try_policies(config, run, &problem);
     if (rc == 0) {
+      peri_config_absent(config, warn, (void *)(uintptr_t)file);
       say_fine(file, config);
     }
     peri_config_unref(config);

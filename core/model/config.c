@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -165,6 +166,27 @@ void peri_config_unref(struct peri_config *config) {
   struct box *box = PERI_CONTAINER_OF(config, struct box, config);
   if (atomic_fetch_sub_explicit(&box->refs, 1, memory_order_acq_rel) == 1) {
     free_box(box);
+  }
+}
+
+static bool is_folder(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+void peri_config_absent(const struct peri_config *config,
+                        void (*tell)(void *ctx, const char *key,
+                                     const char *folder),
+                        void *ctx) {
+  for (size_t i = 0; i < config->policy_path_count; i++) {
+    if (!is_folder(config->policy_paths[i])) {
+      tell(ctx, "policies.path", config->policy_paths[i]);
+    }
+  }
+  for (size_t i = 0; i < config->file_count; i++) {
+    if (!is_folder(config->files[i])) {
+      tell(ctx, "files", config->files[i]);
+    }
   }
 }
 

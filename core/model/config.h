@@ -144,6 +144,13 @@ int peri_config_build(const char *file, struct peri_slice source,
 struct peri_config *peri_config_ref(struct peri_config *config);
 void peri_config_unref(struct peri_config *config);
 
+/// Calls `tell` for every folder in `policies.path` and `files` that is not
+/// there (blocking): it may come later, but is more often a slip.
+void peri_config_absent(const struct peri_config *config,
+                        void (*tell)(void *ctx, const char *key,
+                                     const char *folder),
+                        void *ctx);
+
 /// The endpoints of a service by name, or NULL.
 const struct peri_config_service *peri_config_service(
     const struct peri_config *config, struct peri_slice name);

@@ -17,7 +17,8 @@ int peri_proxy_balancer_new(struct peri_proxy *proxy,
   if (policy->name == NULL || host == NULL || host->balancer == NULL) {
     return 0;
   }
-  return host->balancer(host, policy, ret_balancer, problem);
+  int rc = host->balancer(host, policy, ret_balancer, problem);
+  return rc < 0 ? peri_policy_ref_fail(policy, rc, problem) : rc;
 }
 
 int peri_proxy_balancer_begin(struct peri_proxy_service *service,

@@ -68,7 +68,7 @@ static int make(struct making *making) {
       peri_vm_run(vm, make_body, making, peri_vm_budget(vm, PERI_ENTRY_LOAD));
   vm->loading = false;
   if (rc < 0) {
-    return peri_version_problem(version, rc, problem);
+    return peri_version_problem(version, problem);
   }
   if (making->rc == PERI_ECONFIG) {
     snprintf(words, sizeof(words), "%s", problem->text);

@@ -190,7 +190,8 @@ static void mark_seats(const struct peri_prepare *prepare,
   for (struct peri_list *at = policy->seats.next; at != &policy->seats;
        at = at->next) {
     struct peri_seat *seat = PERI_CONTAINER_OF(at, struct peri_seat, link);
-    struct peri_policy_ref ref = {policy->name, seat->options};
+    struct peri_policy_ref ref = {.name = policy->name,
+                                  .options = seat->options};
     seat->stays =
         prepare->renamed &&
         !peri_named_has(prepare->config, policy->kind, policy->name, &ref);

@@ -248,7 +248,7 @@ int peri_seat_prepare(struct peri_seat *seat,
     return rc;
   }
   if (seat->peers && refresh(seat, next) < 0) {
-    rc = peri_version_problem(next->version, PERI_ESCRIPT, ret_problem);
+    rc = peri_version_problem(next->version, ret_problem);
     peri_instance_free(next);
     return rc;
   }

@@ -69,11 +69,11 @@ static int load_body(lua_State *L, void *ctx) {
   return 0;
 }
 
-int peri_version_problem(const struct peri_version *version, int code,
+int peri_version_problem(const struct peri_version *version,
                          struct peri_problem *ret_problem) {
   const char *failure = peri_vm_failure(version->vm);
 
-  return peri_problem_set(ret_problem, code, "%s %s: %.*s",
+  return peri_problem_set(ret_problem, PERI_ESCRIPT, "%s %s: %.*s",
                           version->policy->kind, version->policy->name,
                           (int)strcspn(failure, "\n"), failure);
 }
@@ -88,7 +88,7 @@ static int load(struct peri_version *version,
       peri_vm_run(vm, load_body, &loading, peri_vm_budget(vm, PERI_ENTRY_LOAD));
   vm->loading = false;
   if (rc < 0) {
-    return peri_version_problem(version, rc, ret_problem);
+    return peri_version_problem(version, ret_problem);
   }
   version->digest = peri_vm_digest(vm);
   version->path = path_of(version);

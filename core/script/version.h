@@ -65,8 +65,9 @@ struct peri_version *peri_version_ref(struct peri_version *version);
 void peri_version_unref(struct peri_version *version);
 /// Frees it at once.
 void peri_version_free(struct peri_version *version);
-/// Turns the failure of its VM into the problem `code` with the first line.
-int peri_version_problem(const struct peri_version *version, int code,
+/// Turns the failure of its VM into PERI_ESCRIPT with the first line: also
+/// where it is the memory cap, which is the policy's fault, not the machine's.
+int peri_version_problem(const struct peri_version *version,
                          struct peri_problem *ret_problem);
 
 /// The policy of that name, made when it is not known. @return 0 or PERI_ENOMEM

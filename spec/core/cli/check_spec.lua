@@ -1,5 +1,6 @@
 local proc = require("spec.support.proc")
 local sidecar = require("spec.support.sidecar")
+local uv = require("luv")
 
 describe("perigee check", function()
   local file
@@ -41,6 +42,7 @@ describe("perigee check", function()
       ['return { balancer = "no_such" }'] = 'balancer: there is no balancer "no_such"',
       ['return { routes = { { match = {}, to = "a" }, { match = {}, to = "a", balancer = "no_such" } } }'] = 'routes[2].balancer: there is no balancer "no_such"',
       ['return { groups = { g = { fallback = { "static_reply", valeu = "x" } } } }'] = "valeu",
+      ['return { routes = { { match = {}, to = "s", balancer = { "p2c_ewma", decay = 1 } } } }'] = 'routes[1].balancer: balancer p2c_ewma: unknown option "decay"',
     }) do
       local got = check(text)
       assert.equal(2, got.code)
@@ -48,6 +50,22 @@ describe("perigee check", function()
       assert.truthy(got.err:find(words, 1, true), got.err)
       assert.truthy(got.err:find("perigee.lua", 1, true), got.err)
     end
+  end)
+
+  it("blames a policy for what it needs too much of", function()
+    local folder = sidecar.folder .. "/policies"
+    assert(uv.fs_mkdir(folder, 448) and uv.fs_mkdir(folder .. "/balancer", 448))
+    proc.write(folder .. "/balancer/greedy.lua", "local all = {} for i = 1, 1e7 do all[i] = ('x'):rep(1000) .. i end")
+    local got = check(("return { policies = { path = %q }, balancer = 'greedy' }"):format(folder))
+    assert.equal(2, got.code)
+    assert.truthy(got.err:find("balancer: balancer greedy: the memory cap of", 1, true), got.err)
+  end)
+
+  it("warns of folders that are not there", function()
+    local got = check('return { policies = { path = "/none/policies" }, files = "/none/files" }')
+    assert.equal(0, got.code)
+    assert.truthy(got.err:find("perigee.lua: policies.path: there is no folder /none/policies\n", 1, true), got.err)
+    assert.truthy(got.err:find("perigee.lua: files: there is no folder /none/files\n", 1, true), got.err)
   end)
 
   it("names a file that is not there", function()

@@ -36,6 +36,17 @@ describe("a configuration", function()
     support.fails('return { "x" }', "configuration: a table with named keys, not a list")
   end)
 
+  it("tells which of its folders are not there", function()
+    local config = support.build("return { policies = { path = { '/', '/none/a' } }, files = { '/none/b', '/dev/null' } }")
+    local told = {}
+    local tell = ffi.cast("void (*)(void *, const char *, const char *)", function(_, key, folder)
+      told[#told + 1] = ffi.string(key) .. " " .. ffi.string(folder)
+    end)
+    C.peri_config_absent(config, tell, nil)
+    tell:free()
+    assert.same({ "policies.path /none/a", "files /none/b", "files /dev/null" }, told)
+  end)
+
   it("takes relative paths from its folder", function()
     local config = support.build(
       'return { files = { "/usr/share/iso-codes", "./data", "more" }, policies = { path = "policies" } }',

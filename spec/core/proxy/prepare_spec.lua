@@ -268,14 +268,14 @@ describe("proxy/prepare", function()
     rig.publish("a " .. a)
     ok(rig.open("Echo", nil, "x"))
     local alive = policy.made - policy.freed
-    for _, text in ipairs({
-      routes(route("B", "b", ',"balancer":"x"'), route("Echo", "a", ',"balancer":"unmakeable"')),
-      '{"balancer":"unmakeable"}',
+    for place, text in pairs({
+      ["routes[2].balancer"] = routes(route("B", "b", ',"balancer":"x"'), route("Echo", "a", ',"balancer":"unmakeable"')),
+      balancer = '{"balancer":"unmakeable"}',
     }) do
       local none, words, code = rig.prepare(text)
       assert.is_nil(none)
       assert.equal(C.PERI_ESCRIPT, code)
-      assert.equal("unmakeable: it does not load", words)
+      assert.equal(place .. ": unmakeable: it does not load", words)
       assert.equal(alive, policy.made - policy.freed)
     end
     policy.take = C.PERI_ESCRIPT

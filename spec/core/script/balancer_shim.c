@@ -32,7 +32,7 @@ int balancer_shim_make(struct script_shim *shim, const char *name,
   if (options) {
     peri_json_parse(peri_slice_of(options), &json, NULL);
   }
-  struct peri_policy_ref ref = {name, json};
+  struct peri_policy_ref ref = {.name = name, .options = json};
   int rc = shim->host->balancer(shim->host, &ref, ret_balancer, ret_problem);
   peri_json_unref(json);
   return rc;

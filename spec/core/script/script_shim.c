@@ -411,7 +411,7 @@ void script_shim_wait(struct script_shim *shim,
 
 static struct peri_policy_ref make_ref(const char *name, const char *options,
                                        struct peri_json **ret_json) {
-  struct peri_policy_ref ref = {name, NULL};
+  struct peri_policy_ref ref = {.name = name};
 
   *ret_json = NULL;
   if (options) {
