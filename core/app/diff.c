@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/slice.h"
+#include "base/text.h"
 
 enum { PATH_BYTES = 512, SHOWN_BYTES = 80, DEPTH = 64 };
 
@@ -34,21 +35,7 @@ static bool is_container(const struct peri_json *json) {
 
 /// Whether a key sounds as if its value were a secret.
 static bool is_secret(const char *path) {
-  static const char *const words[] = {
-      "password",      "secret",  "token",       "credential",
-      "authorization", "cookie",  "api_key",     "apikey",
-      "certificate",   "private", "registry.key"};
-  char lower[PATH_BYTES];
-  size_t len = strlen(path);
-  for (size_t i = 0; i <= len; i++) {
-    lower[i] = (char)tolower((unsigned char)path[i]);
-  }
-  for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-    if (strstr(lower, words[i]) != NULL) {
-      return true;
-    }
-  }
-  return false;
+  return peri_text_is_secret(path) || strstr(path, "registry.key") != NULL;
 }
 
 /// Whether a text stands between quotes in the file, for everybody to read who

@@ -33,7 +33,8 @@ static ProtobufCBinaryData text(const char *value) {
 static void put_words(struct making *making, const struct peri_decision *from,
                       Perigee__V1__Decision *to) {
   making->words.len = 0;
-  if (making->failed || peri_decision_words(from, &making->words) < 0) {
+  if (making->failed ||
+      peri_decision_words(from, PERI_DECISION_SHOWN, &making->words) < 0) {
     making->failed = true;
     return;
   }
@@ -68,6 +69,8 @@ static void put_candidates(struct making *making,
     all[i].inflight = candidate->inflight;
     all[i].latency_ns = candidate->latency_ns;
     all[i].failures = candidate->failures;
+    all[i].metadata = text(candidate->metadata);
+    all[i].self = candidate->self;
     all[i].suspect = candidate->suspect;
     all[i].tried = candidate->tried;
     all[i].chosen = candidate->chosen;

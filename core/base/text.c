@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -258,6 +259,21 @@ size_t peri_text_percent_decode(struct peri_slice text, char *ret_text,
   }
   ret_text[at] = '\0';
   return at;
+}
+
+bool peri_text_is_secret(const char *name) {
+  static const char *const parts[] = {
+      "auth",    "cookie",  "token",       "secret", "passw",      "passphrase",
+      "pwd",     "api-key", "api_key",     "apikey", "credential", "signature",
+      "session", "private", "certificate", "jwt",    "bearer",     "-bin"};
+  for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+    const char *found = strcasestr(name, parts[i]);
+    // An authority says whom a call is for.
+    if (found != NULL && strncasecmp(found, "authority", 9) != 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // Whether a character of that length drives what shows it rather than being

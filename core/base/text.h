@@ -28,6 +28,11 @@ size_t peri_text_percent_encode(struct peri_slice bytes, char *ret_text,
 size_t peri_text_percent_decode(struct peri_slice text, char *ret_text,
                                 size_t capacity);
 
+/// Whether the value of something by that name (a header, a key of metadata or
+/// of a configuration) sounds as if it were nobody's business: rather too often
+/// than too seldom.
+bool peri_text_is_secret(const char *name);
+
 /// Makes bytes from others fit to be printed, in place: tabs and new lines
 /// become spaces; each control character (those of U+0080 to U+009F, too), each
 /// mark that turns the direction of text or ends a line, and each byte that is

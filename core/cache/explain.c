@@ -131,8 +131,7 @@ static struct peri_decision *make(struct peri_cache_worker *worker,
   const struct peri_endpoint *owner =
       peri_peers_at(worker->peers, pick->choice.index);
   put_pick(decision, side, pick);
-  decision->chosen =
-      peri_decision_text(decision, peri_slice_of(owner->address));
+  peri_decision_consider(decision, worker->peers, pick->choice.index);
   decision->outcome =
       owner->self ? own_outcome(decision, side, here, "this sidecar owns it: ")
                   : other_outcome(decision, side, owner);

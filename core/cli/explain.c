@@ -51,6 +51,13 @@ static struct peri_json *object_of(const struct member *members, size_t count) {
   return object;
 }
 
+static struct peri_json *metadata_json(ProtobufCBinaryData data) {
+  struct peri_json *json = NULL;
+  return data.len > 0 && peri_json_parse(slice_of(data), &json, NULL) == 0
+             ? json
+             : peri_json_object();
+}
+
 static struct peri_json *candidate_json(
     const Perigee__V1__Candidate *candidate) {
   const struct member members[] = {
@@ -60,6 +67,8 @@ static struct peri_json *candidate_json(
       {"inflight", number(candidate->inflight)},
       {"latency_ns", number(candidate->latency_ns)},
       {"failures", peri_json_real(candidate->failures)},
+      {"metadata", metadata_json(candidate->metadata)},
+      {"self", peri_json_bool(candidate->self)},
       {"suspect", peri_json_bool(candidate->suspect)},
       {"tried", peri_json_bool(candidate->tried)},
       {"chosen", peri_json_bool(candidate->chosen)},

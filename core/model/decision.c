@@ -103,8 +103,8 @@ size_t peri_decision_room(struct peri_decision *decision, size_t count) {
   decision->candidate_count = kept;
   decision->candidate_more = count - kept;
   for (size_t i = 0; i < kept; i++) {
-    decision->candidates[i].address = "";
-    decision->candidates[i].zone = "";
+    decision->candidates[i] = (struct peri_decision_candidate){
+        .index = i, .address = "", .zone = "", .metadata = ""};
   }
   return kept;
 }

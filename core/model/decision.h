@@ -4,6 +4,7 @@
 #include "base/types.h"
 
 struct peri_arena;
+struct peri_peers;
 
 enum peri_decision_kind {
   PERI_DECISION_CALL = 1,  // where an attempt of a call goes
@@ -14,18 +15,23 @@ enum {
   PERI_DECISION_TEXT_BYTES = 256,  // of one text
   PERI_DECISION_MISSES = 8,
   PERI_DECISION_CANDIDATES = 64,
+  PERI_DECISION_SHOWN = 16,  // of them, in words
+  PERI_DECISION_METADATA_BYTES = 128,
   PERI_DECISION_LINES = 24,       // of an explanation in trailers
   PERI_DECISION_LINE_BYTES = 512  // of one of these
 };
 
 /// An endpoint that could be chosen, with what the policy saw of it.
 struct peri_decision_candidate {
+  size_t index;  // among the endpoints
   const char *address;
   const char *zone;
+  const char *metadata;  // a JSON object of what there is room for, or ""
   uint32_t weight;
   uint32_t inflight;
   uint64_t latency_ns;  // average; 0: none is known
   double failures;      // lately, halved every 10 s
+  bool self;            // this very sidecar
   bool suspect;
   bool tried;  // by the call, in an attempt before
   bool chosen;
@@ -88,12 +94,20 @@ const char *peri_decision_format(struct peri_decision *decision,
 /// there is room for; 0 when out of memory.
 size_t peri_decision_room(struct peri_decision *decision, size_t count);
 
+/// Takes the endpoints of a choice as its candidates, with what every policy
+/// sees of them: the first ones, and in any case the one at `chosen` (SIZE_MAX:
+/// none was), which becomes what was chosen. Of their metadata the plain values
+/// whose names do not sound secret.
+void peri_decision_consider(struct peri_decision *decision,
+                            const struct peri_peers *peers, size_t chosen);
+
 /// Appends it in words, a line each and indented, without the attempts before.
+/// Shown are at most `most` candidates, the chosen one among them.
 /// @return 0 or PERI_ENOMEM.
-int peri_decision_words(const struct peri_decision *decision,
+int peri_decision_words(const struct peri_decision *decision, size_t most,
                         struct peri_buffer *text);
 
-/// The same, with no more than who chose what, and how that went.
+/// The same in one line: no more than who chose what, and how that went.
 /// @return 0 or PERI_ENOMEM.
 int peri_decision_brief(const struct peri_decision *decision,
                         struct peri_buffer *text);
@@ -109,11 +123,15 @@ struct peri_decision_lines {
   struct peri_buffer text;  // of the lines
 };
 
-/// Writes a decision, after the attempts before it in brief, as lines:
-/// percent-encoded as grpc-message is, cut at PERI_DECISION_LINE_BYTES. Left
-/// out is what would not fit `room_bytes`, counted as HTTP/2 counts header
-/// lists for fields named `perigee-explain`. Out of memory gives no lines.
+/// Writes a decision as lines, after the last attempts before it, a line each:
+/// percent-encoded as grpc-message is, cut at PERI_DECISION_LINE_BYTES.
+/// `room_bytes` is counted as HTTP/2 counts header lists for fields named
+/// `perigee-explain`; when there is little of it, fewer candidates are shown,
+/// and what does not fit even so is left out. Out of memory gives no lines.
 void peri_decision_lines_init(struct peri_decision_lines *lines,
                               const struct peri_decision *decision,
                               size_t room_bytes);
+/// The same for words that are at hand, and for their first lines.
+void peri_decision_lines_of(struct peri_decision_lines *lines,
+                            struct peri_slice words, size_t room_bytes);
 void peri_decision_lines_done(struct peri_decision_lines *lines);

@@ -106,8 +106,10 @@ static int put_choice(const struct peri_decision *decision,
     rc = peri_buffer_add(text, "\n", 1);
   }
   if (rc == 0 && decision->trouble[0] != '\0') {
-    rc = peri_buffer_printf(text, "  its current version did not say: %s\n",
-                            decision->trouble);
+    rc = peri_buffer_printf(
+        text, "  %s did not say: %s\n",
+        decision->policy[0] != '\0' ? "its current version" : "the policy",
+        decision->trouble);
   }
   return rc;
 }
@@ -122,12 +124,21 @@ static int put_failures(double failures, struct peri_buffer *text) {
   return peri_buffer_printf(text, "%.1f failures", failures);
 }
 
-static int put_candidate(const struct peri_decision_candidate *candidate,
-                         int widths[2], struct peri_buffer *text) {
+// What a balancer knows of an endpoint's load.
+static int put_load(const struct peri_decision_candidate *candidate,
+                    struct peri_buffer *text) {
   char latency[SPAN_BYTES] = "-";
   if (candidate->latency_ns > 0) {
     (void)span(candidate->latency_ns, latency);
   }
+  int rc = peri_buffer_printf(text, "  %u in flight  %-6s  ",
+                              (unsigned)candidate->inflight, latency);
+  return rc < 0 ? rc : put_failures(candidate->failures, text);
+}
+
+static int put_candidate(const struct peri_decision *decision,
+                         const struct peri_decision_candidate *candidate,
+                         int widths[2], struct peri_buffer *text) {
   int rc =
       peri_buffer_printf(text, "    %-*s  ", widths[0], candidate->address);
   if (rc == 0 && widths[1] > 0) {
@@ -135,15 +146,17 @@ static int put_candidate(const struct peri_decision_candidate *candidate,
                             candidate->zone[0] != '\0' ? candidate->zone : "-");
   }
   if (rc == 0) {
-    rc = peri_buffer_printf(text, "weight %u  %u in flight  %-6s  ",
-                            (unsigned)candidate->weight,
-                            (unsigned)candidate->inflight, latency);
+    rc = peri_buffer_printf(text, "weight %u", (unsigned)candidate->weight);
+  }
+  if (rc == 0 && decision->kind == PERI_DECISION_CALL) {
+    rc = put_load(candidate, text);
+  }
+  if (rc == 0 && candidate->metadata[0] != '\0') {
+    rc = peri_buffer_printf(text, "  %s", candidate->metadata);
   }
   if (rc == 0) {
-    rc = put_failures(candidate->failures, text);
-  }
-  if (rc == 0) {
-    rc = peri_buffer_printf(text, "%s%s%s\n",
+    rc = peri_buffer_printf(text, "%s%s%s%s\n",
+                            candidate->self ? "  this sidecar" : "",
                             candidate->suspect ? "  suspect" : "",
                             candidate->tried ? "  tried before" : "",
                             candidate->chosen ? "  chosen" : "");
@@ -151,22 +164,37 @@ static int put_candidate(const struct peri_decision_candidate *candidate,
   return rc;
 }
 
-static int put_candidates(const struct peri_decision *decision,
+// The how many-th candidate stands at place `i` of `shown`.
+static const struct peri_decision_candidate *candidate_at(
+    const struct peri_decision *decision, size_t i, size_t shown) {
+  for (size_t j = shown; i + 1 == shown && j < decision->candidate_count; j++) {
+    if (decision->candidates[j].chosen) {
+      return &decision->candidates[j];
+    }
+  }
+  return &decision->candidates[i];
+}
+
+static int put_candidates(const struct peri_decision *decision, size_t most,
                           struct peri_buffer *text) {
+  size_t count = decision->candidate_count;
+  size_t shown = count < most ? count : most;
+  size_t more = count - shown + decision->candidate_more;
   int widths[2] = {0, 0};
   int rc = 0;
-  for (size_t i = 0; i < decision->candidate_count; i++) {
-    int address = (int)strlen(decision->candidates[i].address);
-    int zone = (int)strlen(decision->candidates[i].zone);
+  for (size_t i = 0; i < shown; i++) {
+    const struct peri_decision_candidate *at = candidate_at(decision, i, shown);
+    int address = (int)strlen(at->address);
+    int zone = (int)strlen(at->zone);
     widths[0] = address > widths[0] ? address : widths[0];
     widths[1] = zone > widths[1] ? zone : widths[1];
   }
-  for (size_t i = 0; rc == 0 && i < decision->candidate_count; i++) {
-    rc = put_candidate(&decision->candidates[i], widths, text);
+  for (size_t i = 0; rc == 0 && i < shown; i++) {
+    rc =
+        put_candidate(decision, candidate_at(decision, i, shown), widths, text);
   }
-  if (rc == 0 && decision->candidate_more > 0) {
-    rc = peri_buffer_printf(text, "    and %zu more\n",
-                            decision->candidate_more);
+  if (rc == 0 && more > 0) {
+    rc = peri_buffer_printf(text, "    and %zu more\n", more);
   }
   return rc;
 }
@@ -189,7 +217,7 @@ static int put_end(const struct peri_decision *decision,
   return rc;
 }
 
-int peri_decision_words(const struct peri_decision *decision,
+int peri_decision_words(const struct peri_decision *decision, size_t most,
                         struct peri_buffer *text) {
   int rc = put_subject(decision, text);
   if (rc == 0) {
@@ -201,16 +229,51 @@ int peri_decision_words(const struct peri_decision *decision,
     rc = peri_buffer_printf(text, "  %s\n", decision->trouble);
   }
   if (rc == 0) {
-    rc = put_candidates(decision, text);
+    rc = put_candidates(decision, most, text);
   }
   return rc < 0 ? rc : put_end(decision, text);
 }
 
+// Makes one line of the indented ones from `begin` on, which is shorter.
+static void join(struct peri_buffer *text, size_t begin) {
+  size_t used = begin;
+  size_t at = begin;
+  while (at < text->len) {
+    const char *end = memchr(text->ptr + at, '\n', text->len - at);
+    size_t stop = end != NULL ? (size_t)(end - text->ptr) : text->len;
+    while (at < stop && text->ptr[at] == ' ') {
+      at++;
+    }
+    if (used > begin) {
+      text->ptr[used++] = ';';
+    }
+    text->ptr[used++] = ' ';
+    memmove(text->ptr + used, text->ptr + at, stop - at);
+    used += stop - at;
+    at = stop + 1;
+  }
+  text->len = used;
+}
+
 int peri_decision_brief(const struct peri_decision *decision,
                         struct peri_buffer *text) {
-  int rc = put_subject(decision, text);
+  int rc = decision->kind == PERI_DECISION_KEY
+               ? peri_buffer_printf(text, "key \"%s\":", decision->key)
+               : peri_buffer_printf(text,
+                                    "attempt %u:", (unsigned)decision->attempt);
+  size_t begin = text->len;
+  if (rc == 0 && decision->kind == PERI_DECISION_KEY) {
+    rc = put_found(decision, text);
+  }
   if (rc == 0 && decision->picked) {
     rc = put_choice(decision, text);
   }
-  return rc < 0 ? rc : put_end(decision, text);
+  if (rc == 0) {
+    rc = put_end(decision, text);
+  }
+  if (rc < 0) {
+    return rc;
+  }
+  join(text, begin);
+  return peri_buffer_add(text, "\n", 1);
 }

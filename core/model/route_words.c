@@ -1,23 +1,10 @@
 #include <string.h>
 
 #include "base/slice.h"
+#include "base/text.h"
 #include "model/route.h"
 
 enum { MOST_SHOWN = 64 };
-
-// Whether the values of a header are nobody's business. Rather too many than
-// too few.
-static bool is_secret(const char *name) {
-  static const char *const parts[] = {
-      "auth",   "cookie",     "token",   "secret",    "passw", "api-key",
-      "apikey", "credential", "session", "signature", "-bin"};
-  for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-    if (strstr(name, parts[i]) != NULL) {
-      return true;
-    }
-  }
-  return false;
-}
 
 static int shown(struct peri_slice text) {
   return text.len > MOST_SHOWN ? MOST_SHOWN : (int)text.len;
@@ -51,7 +38,7 @@ static int put_missed_header(struct peri_buffer *text,
       !query->header(query->ctx, header->name, &value)) {
     return peri_buffer_printf(text, "there is no header %s", header->name);
   }
-  if (is_secret(header->name)) {
+  if (peri_text_is_secret(header->name)) {
     return peri_buffer_printf(text, "header %s has another value",
                               header->name);
   }
@@ -105,7 +92,7 @@ static int put_header(struct peri_buffer *text,
   if (rc < 0) {
     return rc;
   }
-  if (is_secret(header->name)) {
+  if (peri_text_is_secret(header->name)) {
     return header->kind == PERI_MATCH_PREFIX
                ? peri_buffer_printf(text, " by its prefix")
            : header->kind == PERI_MATCH_PATTERN

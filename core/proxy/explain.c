@@ -9,7 +9,8 @@
 #include "proxy/private.h"
 
 enum {
-  MOST_ATTEMPTS = 16,  // of a call; nobody reads more
+  MOST_ATTEMPTS = 16,  // of a call that nobody asks about
+  MOST_BEFORE = 8,     // kept of one that is explained
   // Of an explanation in trailers: some clients begin to refuse at 8 KiB.
   MOST_BYTES = 6144,
   OWN_BYTES = 512,  // left for what else the answer has
@@ -60,6 +61,17 @@ static struct peri_decision *begin(struct peri_proxy_call *call) {
   return decision;
 }
 
+// Lets go of attempts that are too long ago to be told of.
+static void forget_first(struct peri_decision *decision) {
+  for (size_t i = 0; decision != NULL && i < MOST_BEFORE; i++) {
+    decision = decision->before;
+  }
+  if (decision != NULL) {
+    peri_decision_unref(decision->before);
+    decision->before = NULL;
+  }
+}
+
 // The call's latest decision from now on, and one of the last ones, if there is
 // room.
 static void keep(struct peri_proxy_call *call, struct peri_decision *decision,
@@ -71,6 +83,7 @@ static void keep(struct peri_proxy_call *call, struct peri_decision *decision,
   }
   if (call->explained) {
     decision->before = call->decision;
+    forget_first(decision);
   } else {
     peri_decision_unref(call->decision);
   }
@@ -97,7 +110,7 @@ void peri_proxy_explain_choice(struct peri_proxy_call *call,
   struct peri_proxy_service *service = call->service;
   bool trouble = call->attempts > 0 || rc < 0 || pick->code == PERI_ESCRIPT ||
                  pick->choice.trouble.len > 0;
-  if (call->attempts >= MOST_ATTEMPTS) {
+  if (call->attempts >= MOST_ATTEMPTS && !call->explained) {
     return;
   }
   if (!call->explained && trouble && call->decision == NULL &&
@@ -116,9 +129,15 @@ void peri_proxy_explain_choice(struct peri_proxy_call *call,
   keep(call, decision, trouble);
 }
 
+// Whether the latest decision that is kept is not the call's latest: there were
+// too many.
+static bool is_old(const struct peri_proxy_call *call) {
+  return call->decision->attempt < call->attempts;
+}
+
 void peri_proxy_explain_refusal(struct peri_proxy_call *call, int status,
                                 const char *words) {
-  if (call->decision == NULL) {
+  if (call->decision == NULL || is_old(call)) {
     struct peri_decision *decision =
         call->explained || peri_proxy_now(call->proxy) >=
                                call->proxy->decisions->trouble_ns
@@ -127,6 +146,7 @@ void peri_proxy_explain_refusal(struct peri_proxy_call *call, int status,
     if (decision == NULL) {
       return;
     }
+    decision->attempt = call->attempts;
     keep(call, decision, true);
   }
   call->decision->outcome =
@@ -135,6 +155,9 @@ void peri_proxy_explain_refusal(struct peri_proxy_call *call, int status,
 }
 
 void peri_proxy_explain_status(struct peri_proxy_call *call, int status) {
+  if (is_old(call)) {
+    return;
+  }
   uint64_t now_ns =
       call->ended_ns != 0 ? call->ended_ns : peri_proxy_now(call->proxy);
   call->decision->status = status < 0 ? PERI_STATUS_UNKNOWN : status;

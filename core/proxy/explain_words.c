@@ -159,26 +159,13 @@ void peri_proxy_explain_candidates(struct peri_decision *decision,
                                    struct peri_load *const *tried,
                                    size_t tried_count, size_t chosen) {
   uint64_t now_ns = peri_clock_mono_ns();
-  size_t room = peri_decision_room(decision, set->count);
-  for (size_t i = 0; i < room; i++) {
-    // The one that was chosen is shown, whatever its number.
-    size_t at = i + 1 == room && chosen < set->count && chosen > i ? chosen : i;
-    const struct peri_endpoint *endpoint = peri_peers_at(set->peers, at);
-    const struct peri_load *load = set->loads[at];
-    decision->candidates[i] = (struct peri_decision_candidate){
-        .address =
-            peri_decision_text(decision, peri_slice_of(endpoint->address)),
-        .zone = peri_decision_text(decision, peri_slice_of(endpoint->zone)),
-        .weight = endpoint->weight,
-        .inflight = load->inflight,
-        .latency_ns = peri_load_latency_ns(load, now_ns),
-        .failures = peri_load_failures(load, now_ns),
-        .suspect = endpoint->suspect,
-        .tried = is_among(load, tried, tried_count),
-        .chosen = at == chosen};
-  }
-  if (chosen < set->count) {
-    decision->chosen = peri_decision_text(
-        decision, peri_slice_of(peri_peers_at(set->peers, chosen)->address));
+  peri_decision_consider(decision, set->peers, chosen);
+  for (size_t i = 0; i < decision->candidate_count; i++) {
+    struct peri_decision_candidate *candidate = &decision->candidates[i];
+    const struct peri_load *load = set->loads[candidate->index];
+    candidate->inflight = load->inflight;
+    candidate->latency_ns = peri_load_latency_ns(load, now_ns);
+    candidate->failures = peri_load_failures(load, now_ns);
+    candidate->tried = is_among(load, tried, tried_count);
   }
 }

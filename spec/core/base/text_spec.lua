@@ -190,9 +190,18 @@ describe("base/text percent encoding", function()
     assert.equal("?31m", clean("\194\15531m"), "CSI as one character")
     assert.equal("a\194\160b", clean("a\194\160b"), "a space that does not break")
     assert.equal("gr?(ü", clean("gr\195(ü"))
-    assert.equal("x?", clean("x\226\128"), "cut in a character")
+    assert.equal("x??", clean("x\226\128"), "cut in a character")
     assert.equal("?txt.exe ? ?", clean("\226\128\174txt.exe \226\128\168 \226\129\166"))
     assert.equal("…", clean("…"))
     assert.equal("", clean(""))
+  end)
+
+  it("knows what sounds secret", function()
+    for _, name in ipairs({ "authorization", "X-Auth-User", "cookie", "x-csrf-token", "grpc-trace-bin", "Client_Secret", "db_password", "x-jwt", "private_key" }) do
+      assert.is_true(C.peri_text_is_secret(name), name)
+    end
+    for _, name in ipairs({ "x-env", "x-user", "authority", ":authority", "x-authority-of", "version", "" }) do
+      assert.is_false(C.peri_text_is_secret(name), name)
+    end
   end)
 end)

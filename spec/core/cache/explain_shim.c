@@ -24,7 +24,8 @@ static void run_explain(struct peri_message *message) {
   errand->code = peri_cache_explain(errand->worker->cache, question->group,
                                     question->key, &decision);
   if (errand->code == 0) {
-    errand->code = peri_decision_words(decision, question->text);
+    errand->code =
+        peri_decision_words(decision, PERI_DECISION_SHOWN, question->text);
   }
   peri_decision_unref(decision);
   sem_post(&errand->done);
@@ -35,7 +36,7 @@ static void run_list(struct peri_message *message) {
   const struct peri_decision *list[PERI_DECISIONS_ALL];
   size_t count = peri_decisions_list(question->errand.worker->decisions, list);
   for (size_t i = 0; i < count; i++) {
-    (void)peri_decision_words(list[i], question->text);
+    (void)peri_decision_words(list[i], PERI_DECISION_SHOWN, question->text);
   }
   sem_post(&question->errand.done);
 }

@@ -20,7 +20,17 @@ describe("model/decision_lines", function()
   it("puts the attempts before first", function()
     local first, second = support.new("call", { subject = "a/b", attempt = 1 }), support.new("call", { subject = "a/b", attempt = 2 })
     second.before = C.peri_decision_ref(first)
-    assert.same({ "a/b  attempt 1", "a/b  attempt 2" }, lines(second))
+    first.status = 14
+    assert.same({ "attempt 1: UNAVAILABLE", "a/b  attempt 2" }, lines(second))
+    local last = second
+    for i = 3, 12 do
+      local decision = support.new("call", { subject = "a/b", attempt = i, status = 14 })
+      decision.before = C.peri_decision_ref(last)
+      last = decision
+    end
+    local list = lines(last)
+    assert.same({ "attempts 1 to 4 failed, too", "attempt 5: UNAVAILABLE" }, { list[1], list[2] })
+    assert.same({ 10, "a/b  attempt 12" }, { #list, list[9] })
   end)
 
   it("encodes what fields cannot hold", function()
@@ -36,7 +46,35 @@ describe("model/decision_lines", function()
       list[i] = { address = "h:" .. i, weight = 1 }
     end
     support.candidates(decision, list)
-    assert.equal(24, #lines(decision))
+    assert.equal(1 + 16 + 1, #lines(decision))
+  end)
+
+  it("says how it ended rather than all that could be chosen", function()
+    local decision, list = support.new("call", { subject = "a/b", outcome = "a: no", status = 14 }), {}
+    for i = 1, 8 do
+      decision.missed[i - 1] = C.peri_decision_text(decision, support.slice("route did not: " .. i))
+    end
+    decision.missed_count = 8
+    for i = 1, 64 do
+      list[i] = { address = "h:" .. i, weight = 1, chosen = i == 50 }
+    end
+    support.candidates(decision, list)
+    local all = lines(decision)
+    assert.same({ 1 + 8 + 8 + 1 + 2, "UNAVAILABLE" }, { #all, all[#all] })
+    assert.truthy(all[17]:find("h:50 .*  chosen$"), all[17])
+    assert.same({ "and 56 more", "a: no" }, { all[18], all[19] })
+    local few = lines(decision, 1000)
+    assert.same({ "a: no", "UNAVAILABLE" }, { few[#few - 1], few[#few] })
+  end)
+
+  it("may be words that are at hand", function()
+    local into = ffi.new("struct peri_decision_lines")
+    C.peri_decision_lines_of(into, support.slice(("x\n"):rep(30)), 100000)
+    assert.equal(24, tonumber(into.count))
+    C.peri_decision_lines_done(into)
+    C.peri_decision_lines_of(into, support.slice("one\n  two ü\n"), 100000)
+    assert.equal("two %C3%BC", ffi.string(into.lines[1].ptr, into.lines[1].len))
+    C.peri_decision_lines_done(into)
   end)
 
   it("stays within the room that there is", function()

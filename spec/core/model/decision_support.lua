@@ -35,9 +35,9 @@ function M.written(write)
   return words
 end
 
-function M.words(decision)
+function M.words(decision, most)
   return M.written(function(text)
-    return C.peri_decision_words(decision, text)
+    return C.peri_decision_words(decision, most or 16, text)
   end)
 end
 

@@ -1,6 +1,12 @@
 local support = require("spec.core.model.decision_support")
 local C, ffi = support.C, support.ffi
 
+local function brief(decision)
+  return support.written(function(text)
+    return C.peri_decision_brief(decision, text)
+  end)
+end
+
 local function span(ns)
   return support.written(function(text)
     return C.peri_decision_span(ns, text)
@@ -66,9 +72,10 @@ orders.v1.Orders/Get  attempt 2
 
   it("tells who chose when the policy did not", function()
     local decision = support.new("call", { subject = "a/b", picked = true, chosen = "h:1", trouble = "x.lua:3: boom" })
-    assert.equal("a/b\n  the built-in round robin chose h:1\n  its current version did not say: x.lua:3: boom\n", support.words(decision))
+    assert.equal("a/b\n  the built-in round robin chose h:1\n  the policy did not say: x.lua:3: boom\n", support.words(decision))
     decision.policy, decision.older, decision.version = own(decision, "cheap"), true, 2
-    assert.truthy(support.words(decision):find("balancer cheap version 2 (not the current one) chose h:1\n", 1, true))
+    local older = "balancer cheap version 2 (not the current one) chose h:1\n  its current version did not say: x.lua:3: boom\n"
+    assert.truthy(support.words(decision):find(older, 1, true))
   end)
 
   it("tells that none was wanted, and why a call goes nowhere", function()
@@ -92,9 +99,7 @@ orders.v1.Orders/Get  attempt 2
     })
     support.candidates(decision, { { address = "h:2", weight = 1, chosen = true } })
     assert.truthy(support.words(decision):find("^a/b  attempt 2 %(before: h:1: refused%)\n"))
-    assert.equal("a/b  attempt 2 (before: h:1: refused)\n  the built-in round robin chose h:2\n  OK\n", support.written(function(text)
-      return C.peri_decision_brief(decision, text)
-    end))
+    assert.equal("attempt 2: the built-in round robin chose h:2; OK\n", brief(decision))
   end)
 
   it("counts the endpoints that it does not show", function()
@@ -103,9 +108,13 @@ orders.v1.Orders/Get  attempt 2
       list[i] = { address = "h:" .. i, weight = 1 }
     end
     support.candidates(decision, list)
-    local words = support.words(decision)
+    local words = support.words(decision, 64)
     assert.truthy(words:find("    h:64  weight 1", 1, true))
     assert.truthy(words:find("\n    and 6 more\n", 1, true))
+    decision.candidates[39].chosen = true
+    words = support.words(decision, 3)
+    assert.truthy(words:find("^a/b\n    h:1   weight 1 .*\n    h:2   weight 1 .*\n    h:40  weight 1 .*  chosen\n    and 67 more\n$"), words)
+    assert.equal("a/b\n    and 70 more\n", support.words(decision, 0))
   end)
 
   it("tells what a Get of a key does", function()
@@ -119,15 +128,22 @@ orders.v1.Orders/Get  attempt 2
       chosen = "10.0.0.2:7402",
       outcome = "a Get asks the owner",
     })
+    support.candidates(decision, {
+      { address = "10.0.0.1:7402", zone = "a", weight = 1, self = true },
+      { address = "10.0.0.2:7402", zone = "b", weight = 2, suspect = true, chosen = true, metadata = '{"version":"2"}' },
+    })
     assert.equal(
       [[
 group countries, key "germany"
   not in the cache here
   picker ring_crc32 version 1 chose 10.0.0.2:7402
+    10.0.0.1:7402  zone a  weight 1  this sidecar
+    10.0.0.2:7402  zone b  weight 2  {"version":"2"}  suspect  chosen
   a Get asks the owner
 ]],
       support.words(decision)
     )
+    assert.equal('key "germany": not in the cache here; picker ring_crc32 version 1 chose 10.0.0.2:7402; a Get asks the owner\n', brief(decision))
     decision.policy = ffi.cast("const char *", "")
     assert.truthy(support.words(decision):find("  the built-in ring chose 10.0.0.2:7402\n", 1, true))
   end)

@@ -90,12 +90,30 @@ describe("proxy/explain", function()
     a = a < b and a or b
     local call = rig.fetch("Echo", { WHY }, "x")
     local lines = table.concat(told(call), "\n")
-    assert.truthy(lines:find("^orders.v1.Orders/Echo  attempt 1\nbalancer p2c_ewma version 1 chose "), lines)
-    assert.truthy(lines:find("\n" .. a .. ": [^\n]*refused"), lines)
+    assert.truthy(lines:find("^attempt 1: balancer p2c_ewma version 1 chose [^\n]*; " .. a .. ": [^\n]*refused\n"), lines)
     assert.truthy(lines:find("\norders.v1.Orders/Echo  attempt 2\n", 1, true), lines)
     assert.truthy(lines:find("tried before\n", 1, true), lines)
     assert.truthy(lines:find("\nUNAVAILABLE[^\n]*$"), lines)
     assert.equal(2, #rig.decisions())
+  end)
+
+  it("tells of the last attempts when there were many", function()
+    rig = M.rig()
+    local list = {}
+    for i = 1, 20 do
+      list[i] = rig.dead()
+    end
+    rig.publish("orders.v1.Orders " .. table.concat(list, ","))
+    rig.fetch("Echo", nil, "x")
+    local kept = rig.decisions()
+    assert.equal("orders.v1.Orders/Echo  attempt 20", kept[#kept]:match("^[^\n]*"))
+    assert.is_nil(kept[#kept - 1]:find("UNAVAILABLE", 1, true), "attempt 16 is not how it ended")
+    local lines = told(rig.fetch("Echo", { WHY }, "x"))
+    assert.equal("attempts 1 to 12 failed, too", lines[1])
+    assert.truthy(lines[2]:find("^attempt 13: .*; 127.0.0.1:%d+: [^\n]*refused$"), lines[2])
+    assert.equal("orders.v1.Orders/Echo  attempt 20", lines[9])
+    local chosen = lines[12]:match("chose (%S+)")
+    assert.truthy(lines[#lines - 1]:find("^orders.v1.Orders: " .. chosen .. ": "), lines[#lines - 1])
   end)
 
   it("tells which attempt came before when that one is not kept", function()

@@ -270,7 +270,7 @@ function M.rig(options)
   --- A decision in words, without times.
   function self.words(decision)
     local text = ffi.new("struct peri_buffer")
-    assert.equal(0, C.peri_decision_words(decision, text))
+    assert.equal(0, C.peri_decision_words(decision, 16, text))
     local words = self.text(text)
     C.peri_buffer_done(text)
     return (words:gsub("[%d.]+ [um]?s%f[%A]", "T"):gsub("T +", "T "))

@@ -13,7 +13,7 @@
 #include "model/snapshot.h"
 #include "proxy/private.h"
 
-enum { MOST_SERVICES = 8, MOST_PEERS = 16, MOST_FIELDS = 64, ZEROS = 65536 };
+enum { MOST_SERVICES = 8, MOST_PEERS = 32, MOST_FIELDS = 64, ZEROS = 65536 };
 
 static void to_app(void *ctx, struct peri_h2_stream *stream) {
   struct proxy_rig *rig = ctx;
