@@ -30,13 +30,6 @@ local function told(list, unit)
   return ("%.0f / %.0f %s"):format(of(list, 0.5), of(list, 0.99), unit)
 end
 
-local function resident_kib(car)
-  local file = assert(io.open("/proc/" .. car.process.pid .. "/status"))
-  local text = file:read("*a")
-  file:close()
-  return tonumber(text:match("VmRSS:%s+(%d+)"))
-end
-
 local function address_of(endpoint)
   return endpoint:match("//(.*)$") or endpoint
 end
@@ -248,11 +241,11 @@ local function ten_thousand()
   pulse:tell({})
   proc.watch(2000)
   local idle = pulse:tell({})
-  local before = resident_kib(car)
+  local before = car:resident_kib()
   seer:tell({ service = "many", endpoints = many }, 90000)
   proc.watch(500)
   local syncing = pulse:tell({})
-  local after = resident_kib(car)
+  local after = car:resident_kib()
   row("  resident memory an endpoint", ("%.2f KB"):format((after - before) / many * 1.024), "<= 2 KB")
   local flood = tool("flood", "-endpoints", cluster.endpoints[1], "-service", "many", "-rate", "100")
   pulse:tell({})

@@ -227,6 +227,14 @@ function Car:cpu()
   return (tonumber(user) + tonumber(system)) / 100
 end
 
+--- KiB of memory that it has resident.
+function Car:resident_kib()
+  local file = assert(io.open("/proc/" .. self.process.pid .. "/status"))
+  local kib = file:read("*a"):match("VmRSS:%s+(%d+)")
+  file:close()
+  return tonumber(kib)
+end
+
 --- Something that answers connections, as an application that lives does.
 ---@return table with address and close()
 function M.listener(port)
