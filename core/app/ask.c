@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "h2/call.h"
@@ -123,12 +124,6 @@ static void answer_empty(struct peri_question *question) {
   answer(question);
 }
 
-static struct peri_slice slice_of(ProtobufCBinaryData data) {
-  struct peri_slice slice = {data.len > 0 ? (const char *)data.data : "",
-                             data.len};
-  return slice;
-}
-
 static const char *words_of_want(int error) {
   switch (error) {
     case PERI_EINVAL:
@@ -166,7 +161,7 @@ static void ask_services(struct peri_question *question) {
     answer_wrong(question, "ServicesRequest");
     return;
   }
-  int rc = report(question, slice_of(request->name), &bytes);
+  int rc = report(question, peri_proto_slice(request->name), &bytes);
   perigee__v1__services_request__free_unpacked(request, NULL);
   if (rc < 0) {
     peri_buffer_done(&bytes);
@@ -215,12 +210,12 @@ static void ask_register(struct peri_question *question) {
     return;
   }
   struct peri_registration registration = {
-      .service = slice_of(request->service),
-      .address = slice_of(request->address),
+      .service = peri_proto_slice(request->service),
+      .address = peri_proto_slice(request->address),
       .weight = request->weight,
-      .health = slice_of(request->health),
-      .version = slice_of(request->version),
-      .metadata = slice_of(request->metadata),
+      .health = peri_proto_slice(request->health),
+      .version = peri_proto_slice(request->version),
+      .metadata = peri_proto_slice(request->metadata),
   };
   struct wait *wait = await(question);
   if (wait != NULL) {
@@ -244,8 +239,8 @@ static void ask_deregister(struct peri_question *question) {
   struct wait *wait = await(question);
   if (wait != NULL) {
     int rc = peri_registry_deregister(question->ask->registry,
-                                      slice_of(request->service), on_done, wait,
-                                      &question->problem);
+                                      peri_proto_slice(request->service),
+                                      on_done, wait, &question->problem);
     if (rc < 0) {
       refuse(question, wait, rc);
     }

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/json.h"
 #include "base/metrics.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "h2/call.h"
@@ -26,12 +27,6 @@ static void *take(struct answer *answer, size_t bytes) {
   void *memory = answer->failed ? NULL : peri_arena_alloc(answer->arena, bytes);
   answer->failed = memory == NULL;
   return memory;
-}
-
-static ProtobufCBinaryData text(const char *value) {
-  ProtobufCBinaryData data = {value != NULL ? strlen(value) : 0,
-                              (uint8_t *)(uintptr_t)value};
-  return data;
 }
 
 static ProtobufCBinaryData json(struct answer *answer,
@@ -61,8 +56,8 @@ static Perigee__V1__Peer *make_peer(struct answer *answer,
     return NULL;
   }
   perigee__v1__peer__init(peer);
-  peer->address = text(endpoint->address);
-  peer->zone = text(endpoint->zone);
+  peer->address = peri_proto_text(endpoint->address);
+  peer->zone = peri_proto_text(endpoint->zone);
   peer->weight = endpoint->weight;
   peer->self = endpoint->self;
   peer->suspect = endpoint->suspect;
@@ -78,7 +73,7 @@ static Perigee__V1__Service *make_service(struct answer *answer,
     return NULL;
   }
   perigee__v1__service__init(service);
-  service->name = text(peri_peers_service(peers));
+  service->name = peri_proto_text(peri_peers_service(peers));
   service->peers = take(answer, (count + 1) * sizeof(Perigee__V1__Peer *));
   for (size_t i = 0; i < count && !answer->failed; i++) {
     service->peers[i] = make_peer(answer, peri_peers_at(peers, i));
@@ -127,13 +122,12 @@ void peri_control_peers(void *ctx, struct peri_call *call,
                      "the message is no PeersRequest");
     return;
   }
-  struct peri_slice wanted = {(const char *)request->service.data,
-                              request->service.len};
+  struct peri_slice wanted = peri_proto_slice(request->service);
   Perigee__V1__PeersResponse response = PERIGEE__V1__PEERS_RESPONSE__INIT;
   if (control->snapshot != NULL) {
     response.version = peri_snapshot_version(control->snapshot);
   }
-  response.cluster = text(control->cluster);
+  response.cluster = peri_proto_text(control->cluster);
   if (wanted.len > 0) {
     // What nobody asks for is forgotten, so known ones count as well.
     peri_ask_want(control->ask, wanted);
@@ -179,8 +173,8 @@ static void collect(void *ctx, const char *name, const char *labels,
   }
   perigee__v1__stat__init(stat);
   // Names and labels live as long as the registry.
-  stat->name = text(name);
-  stat->labels = text(labels);
+  stat->name = peri_proto_text(name);
+  stat->labels = peri_proto_text(labels);
   stat->value = value;
   all->stats[all->count++] = stat;
 }
@@ -198,9 +192,7 @@ void peri_control_stats(void *ctx, struct peri_call *call,
                      "the message is no StatsRequest");
     return;
   }
-  all.prefix.ptr =
-      request->prefix.len > 0 ? (const char *)request->prefix.data : "";
-  all.prefix.len = request->prefix.len;
+  all.prefix = peri_proto_slice(request->prefix);
   peri_metrics_each(control->metrics, collect, &all);
   Perigee__V1__StatsResponse response = PERIGEE__V1__STATS_RESPONSE__INIT;
   response.stats = all.stats;

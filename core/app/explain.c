@@ -3,7 +3,6 @@
 #include <perigee.pb-c.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "app/ask.h"
 #include "app/control.h"
@@ -12,6 +11,7 @@
 #include "app/stage.h"
 #include "app/worker.h"
 #include "base/error.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "cache/cache.h"
@@ -28,18 +28,12 @@ struct peri_explain {
   struct peri_round_place places[];
 };
 
-static struct peri_slice slice_of(ProtobufCBinaryData data) {
-  struct peri_slice slice = {data.len > 0 ? (const char *)data.data : "",
-                             data.len};
-  return slice;
-}
-
 // The first header of that name, as a call has it.
 static bool header(void *ctx, const char *name, struct peri_slice *ret_value) {
   const Perigee__V1__ExplainRequest *request = ctx;
   for (size_t i = 0; i < request->n_headers; i++) {
-    if (peri_slice_is(slice_of(request->headers[i]->name), name)) {
-      *ret_value = slice_of(request->headers[i]->value);
+    if (peri_slice_is(peri_proto_slice(request->headers[i]->name), name)) {
+      *ret_value = peri_proto_slice(request->headers[i]->value);
       return true;
     }
   }
@@ -65,9 +59,10 @@ static void answer(struct peri_call *call, struct peri_decision *decision,
 static const char *own_words(const Perigee__V1__ExplainRequest *request,
                              struct peri_slice named) {
   char path[MOST_PATH];
-  int len = snprintf(path, sizeof(path), "/%.*s/%.*s",
-                     (int)request->service.len, slice_of(request->service).ptr,
-                     (int)request->method.len, slice_of(request->method).ptr);
+  int len =
+      snprintf(path, sizeof(path), "/%.*s/%.*s", (int)request->service.len,
+               peri_proto_slice(request->service).ptr, (int)request->method.len,
+               peri_proto_slice(request->method).ptr);
   struct peri_slice text = {path, (size_t)len};
   if (named.len > 0 || len < 0 || text.len >= sizeof(path)) {
     return NULL;
@@ -88,10 +83,10 @@ static int explain_own(const Perigee__V1__ExplainRequest *request,
   if (decision == NULL) {
     return PERI_ENOMEM;
   }
-  struct peri_slice method = slice_of(request->method);
+  struct peri_slice method = peri_proto_slice(request->method);
   decision->subject = peri_decision_format(
       decision, "%s/%.*s",
-      peri_decision_text(decision, slice_of(request->service)),
+      peri_decision_text(decision, peri_proto_slice(request->service)),
       method.len < PERI_DECISION_TEXT_BYTES ? (int)method.len
                                             : PERI_DECISION_TEXT_BYTES,
       method.ptr);
@@ -105,9 +100,9 @@ static void explain_call(const struct peri_control *control,
                          Perigee__V1__ExplainRequest *request) {
   struct peri_decision *decision = NULL;
   struct peri_proxy_question question = {
-      .service = slice_of(request->service),
-      .method = slice_of(request->method),
-      .authority = slice_of(request->authority),
+      .service = peri_proto_slice(request->service),
+      .method = peri_proto_slice(request->method),
+      .authority = peri_proto_slice(request->authority),
       .named = {"", 0},
       .header = header,
       .ctx = request};
@@ -128,9 +123,9 @@ static void explain_key(const struct peri_control *control,
                         const Perigee__V1__ExplainRequest *request) {
   char words[320];
   struct peri_decision *decision = NULL;
-  struct peri_slice group = slice_of(request->group);
-  int rc = peri_cache_explain(control->cache, group, slice_of(request->key),
-                              &decision);
+  struct peri_slice group = peri_proto_slice(request->group);
+  int rc = peri_cache_explain(control->cache, group,
+                              peri_proto_slice(request->key), &decision);
   if (rc == 0) {
     answer(call, decision, control->worker);
     return;

@@ -6,6 +6,7 @@
 #include "app/reply.h"
 #include "base/container.h"
 #include "base/list.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "h2/call.h"
@@ -42,8 +43,7 @@ static bool read_service(struct peri_slice message, bool *ret_known) {
   if (request == NULL) {
     return false;
   }
-  struct peri_slice name = {(const char *)request->service.data,
-                            request->service.len};
+  struct peri_slice name = peri_proto_slice(request->service);
   *ret_known = name.len == 0 || peri_slice_is(name, "groupcachepb.GroupCache");
   grpc__health__v1__health_check_request__free_unpacked(request, NULL);
   return true;

@@ -8,29 +8,15 @@
 #include "app/roster.h"
 #include "base/arena.h"
 #include "base/error.h"
-
-static ProtobufCBinaryData text(const char *value) {
-  ProtobufCBinaryData data = {strlen(value), (uint8_t *)(uintptr_t)value};
-  return data;
-}
-
-static int pack(const ProtobufCMessage *message, struct peri_buffer *bytes) {
-  size_t len = protobuf_c_message_get_packed_size(message);
-  int rc = peri_buffer_reserve(bytes, len > 0 ? len : 1);
-  if (rc == 0) {
-    protobuf_c_message_pack(message, (uint8_t *)bytes->ptr + bytes->len);
-    bytes->len += len;
-  }
-  return rc;
-}
+#include "base/proto.h"
 
 static void fill(Perigee__V1__Policy *policy,
                  const struct peri_roster_entry *item,
                  const struct peri_edits *edits) {
   perigee__v1__policy__init(policy);
-  policy->kind = text(item->kind);
-  policy->name = text(item->name);
-  policy->path = text(item->path);
+  policy->kind = peri_proto_text(item->kind);
+  policy->name = peri_proto_text(item->name);
+  policy->path = peri_proto_text(item->path);
   policy->version = item->version;
   policy->previous = item->previous;
   policy->calls = item->calls;
@@ -40,8 +26,9 @@ static void fill(Perigee__V1__Policy *policy,
   policy->workers = item->workers;
   policy->off_workers = item->off;
   policy->off_ms = item->off_ms;
-  policy->last_error = text(item->last_error);
-  policy->refused = text(peri_edits_words(edits, item->kind, item->name));
+  policy->last_error = peri_proto_text(item->last_error);
+  policy->refused =
+      peri_proto_text(peri_edits_words(edits, item->kind, item->name));
 }
 
 int peri_policies_pack(const struct peri_roster *roster,
@@ -66,9 +53,9 @@ int peri_policies_pack(const struct peri_roster *roster,
       response.policies[response.n_policies++] = &policies[i];
     }
   }
-  response.refused = text(peri_edits_config_words(edits));
+  response.refused = peri_proto_text(peri_edits_config_words(edits));
   if (rc == 0) {
-    rc = pack(&response.base, bytes);
+    rc = peri_proto_pack(&response.base, bytes);
   }
   peri_arena_free(arena);
   return rc;
@@ -90,11 +77,11 @@ static void add(struct changes *changes, const char *kind, const char *name,
     return;
   }
   perigee__v1__policy_change__init(change);
-  change->kind = text(kind);
-  change->name = text(name);
+  change->kind = peri_proto_text(kind);
+  change->name = peri_proto_text(name);
   change->from = from;
   change->to = to;
-  change->refused = text(refused);
+  change->refused = peri_proto_text(refused);
   changes->response.changes[changes->response.n_changes++] = change;
 }
 
@@ -142,7 +129,8 @@ int peri_policies_pack_changes(const struct peri_roster *before,
   if (!changes.failed) {
     collect(&changes, before, after, refused);
   }
-  int rc = changes.failed ? PERI_ENOMEM : pack(&changes.response.base, bytes);
+  int rc = changes.failed ? PERI_ENOMEM
+                          : peri_proto_pack(&changes.response.base, bytes);
   peri_arena_free(changes.arena);
   return rc;
 }

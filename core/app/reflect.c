@@ -3,10 +3,10 @@
 #include <descriptor.pb-c.h>
 #include <reflection.pb-c.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/reflect_private.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "base/status.h"
 
@@ -104,7 +104,7 @@ static ProtobufCBinaryData find(const Descriptor__FileSet *set,
                                             struct peri_slice name),
                                 ProtobufCBinaryData name) {
   ProtobufCBinaryData found = {0, NULL};
-  struct peri_slice wanted = {(const char *)name.data, name.len};
+  struct peri_slice wanted = peri_proto_slice(name);
   for (size_t i = 0; found.data == NULL && wanted.len > 0 && i < set->n_file;
        i++) {
     Descriptor__File *file =
@@ -115,17 +115,6 @@ static ProtobufCBinaryData find(const Descriptor__FileSet *set,
     descriptor__file__free_unpacked(file, NULL);
   }
   return found;
-}
-
-static int pack(const response_t *response, struct peri_buffer *answer) {
-  size_t len = protobuf_c_message_get_packed_size(&response->base);
-  int rc = peri_buffer_reserve(answer, len);
-  if (rc == 0) {
-    protobuf_c_message_pack(&response->base,
-                            (uint8_t *)answer->ptr + answer->len);
-    answer->len += len;
-  }
-  return rc;
 }
 
 static int refuse(response_t *response, int status, const char *words,
@@ -142,12 +131,11 @@ static int refuse(response_t *response, int status, const char *words,
   snprintf(text, sizeof(text), "%s%s%.*s", words, shown > 0 ? ": " : "", shown,
            (const char *)name.data);
   error.error_code = status;
-  error.error_message =
-      (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
+  error.error_message = peri_proto_text(text);
   response->message_response_case =
       GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
   response->error_response = &error;
-  return pack(response, answer);
+  return peri_proto_pack(&response->base, answer);
 }
 
 static int tell_file(response_t *response, ProtobufCBinaryData file,
@@ -163,7 +151,7 @@ static int tell_file(response_t *response, ProtobufCBinaryData file,
   response->message_response_case =
       GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
   response->file_descriptor_response = &files;
-  return pack(response, answer);
+  return peri_proto_pack(&response->base, answer);
 }
 
 /// None of our messages has extensions: an empty list for those that there are.
@@ -180,7 +168,7 @@ static int tell_extensions(const Descriptor__FileSet *set, response_t *response,
   response->message_response_case =
       GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ALL_EXTENSION_NUMBERS_RESPONSE;
   response->all_extension_numbers_response = &numbers;
-  return pack(response, answer);
+  return peri_proto_pack(&response->base, answer);
 }
 
 struct listing {
@@ -198,8 +186,7 @@ static void list_file(struct listing *listing, const Descriptor__File *file) {
     snprintf(text, sizeof(listing->texts[at]), "%s.%s", file->package,
              file->service[i]->name);
     grpc__reflection__v1__service_response__init(&listing->services[at]);
-    listing->services[at].name =
-        (ProtobufCBinaryData){strlen(text), (uint8_t *)text};
+    listing->services[at].name = peri_proto_text(text);
     listing->pointers[at] = &listing->services[at];
   }
 }
@@ -224,7 +211,7 @@ static int tell_services(const Descriptor__FileSet *set, response_t *response,
   response->message_response_case =
       GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
   response->list_services_response = &list;
-  return pack(response, answer);
+  return peri_proto_pack(&response->base, answer);
 }
 
 static int answer_from(const Descriptor__FileSet *set, const request_t *request,

@@ -1,25 +1,22 @@
 #include "app/reply.h"
 
-#include <protobuf-c/protobuf-c.h>
 #include <stdlib.h>
 
-#include "base/error.h"
+#include "base/buffer.h"
+#include "base/proto.h"
 #include "base/status.h"
 #include "h2/call.h"
 
-static int pack(const ProtobufCMessage *message,
+static int pack(const struct ProtobufCMessage *message,
                 struct peri_h2_piece *ret_piece) {
-  size_t len = protobuf_c_message_get_packed_size(message);
-  uint8_t *bytes = malloc(len > 0 ? len : 1);
-  if (bytes == NULL) {
-    return PERI_ENOMEM;
+  struct peri_buffer bytes = {0};
+  int rc = peri_proto_pack(message, &bytes);
+  if (rc == 0) {
+    *ret_piece = (struct peri_h2_piece){.bytes = peri_buffer_slice(&bytes),
+                                        .release = free,
+                                        .owner = bytes.ptr};
   }
-  protobuf_c_message_pack(message, bytes);
-  ret_piece->bytes.ptr = (const char *)bytes;
-  ret_piece->bytes.len = len;
-  ret_piece->release = free;
-  ret_piece->owner = bytes;
-  return 0;
+  return rc;
 }
 
 void peri_reply_message(struct peri_call *call,

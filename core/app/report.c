@@ -5,16 +5,11 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "registry/status.h"
 
 enum { NS_PER_MS = 1000000 };
-
-static ProtobufCBinaryData text(const char *value) {
-  ProtobufCBinaryData data = {value != NULL ? strlen(value) : 0,
-                              (uint8_t *)(uintptr_t)value};
-  return data;
-}
 
 static const char *state_of(enum peri_service_state state) {
   switch (state) {
@@ -52,8 +47,8 @@ static int add_services(struct peri_arena *arena,
       continue;
     }
     perigee__v1__service_state__init(state);
-    state->name = text(service->name);
-    state->state = text(state_of(service->state));
+    state->name = peri_proto_text(service->name);
+    state->state = peri_proto_text(state_of(service->state));
     state->endpoints = (uint32_t)service->endpoints;
     state->suspects = (uint32_t)service->suspects;
     state->invalid = (uint32_t)service->invalid;
@@ -83,10 +78,10 @@ static int add_own(struct peri_arena *arena,
       continue;
     }
     perigee__v1__own__init(own);
-    own->service = text(from->service);
-    own->address = text(from->address);
-    own->state = text(from->state);
-    own->reason = text(from->reason);
+    own->service = peri_proto_text(from->service);
+    own->address = peri_proto_text(from->address);
+    own->state = peri_proto_text(from->state);
+    own->reason = peri_proto_text(from->reason);
     response->own[response->n_own++] = own;
   }
   return 0;
@@ -99,11 +94,11 @@ int peri_report_services(const struct peri_registry_status *status,
   if (arena == NULL) {
     return PERI_ENOMEM;
   }
-  response.kind = text(status->kind);
-  response.state = text(status->state);
-  response.reason = text(status->reason);
-  response.trouble = text(status->trouble);
-  response.endpoint = text(status->endpoint);
+  response.kind = peri_proto_text(status->kind);
+  response.state = peri_proto_text(status->state);
+  response.reason = peri_proto_text(status->reason);
+  response.trouble = peri_proto_text(status->trouble);
+  response.endpoint = peri_proto_text(status->endpoint);
   response.revision = status->revision;
   response.age_ms = status->age_ms;
   response.lease = status->lease;
@@ -113,13 +108,7 @@ int peri_report_services(const struct peri_registry_status *status,
     rc = add_own(arena, status, name, &response);
   }
   if (rc == 0) {
-    size_t len = perigee__v1__services_response__get_packed_size(&response);
-    rc = peri_buffer_reserve(bytes, len);
-    if (rc == 0) {
-      perigee__v1__services_response__pack(&response,
-                                           (uint8_t *)bytes->ptr + bytes->len);
-      bytes->len += len;
-    }
+    rc = peri_proto_pack(&response.base, bytes);
   }
   peri_arena_free(arena);
   return rc;

@@ -1,9 +1,10 @@
-#include <protobuf-c/protobuf-c.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "cli/arguments.h"
@@ -112,22 +113,22 @@ int peri_cli_call(const struct peri_cli_arguments *arguments, const char *path,
   struct peri_rpc_result result = {0};
   struct peri_cli_headers headers = {.count = 0};
   struct peri_problem problem = {0, ""};
-  size_t len = protobuf_c_message_get_packed_size(request);
-  uint8_t *bytes = malloc(len > 0 ? len : 1);
-  int rc =
-      bytes != NULL ? peri_cli_headers_init(arguments, &headers) : PERI_ENOMEM;
+  struct peri_buffer bytes = {0};
+  int rc = peri_proto_pack(request, &bytes);
   if (rc == 0) {
-    protobuf_c_message_pack(request, bytes);
+    rc = peri_cli_headers_init(arguments, &headers);
+  }
+  if (rc == 0) {
     struct peri_rpc_request call = {.path = path,
                                     .metadata = headers.fields,
                                     .metadata_count = headers.count,
-                                    .message = {(const char *)bytes, len},
+                                    .message = peri_buffer_slice(&bytes),
                                     .timeout_ms = arguments->timeout_ms,
                                     .trailers = {.field = peri_cli_explained}};
     rc = make(arguments->target, &call, &result, &problem);
   }
   peri_cli_headers_done(&headers);
-  free(bytes);
+  peri_buffer_done(&bytes);
   if (rc < 0) {
     return fail(problem.code != 0 ? problem.text : peri_error_text(rc));
   }

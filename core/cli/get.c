@@ -1,8 +1,7 @@
 #include <groupcache.pb-c.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/json.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "cli/arguments.h"
 #include "cli/output.h"
@@ -11,8 +10,7 @@
 
 static struct peri_json *describe(const char *group, const char *key,
                                   const Groupcachepb__GetResponse *response) {
-  struct peri_slice value = {(const char *)response->value.data,
-                             response->value.len};
+  struct peri_slice value = peri_proto_slice(response->value);
   struct peri_json *object = peri_json_object();
   if (object == NULL) {
     return NULL;
@@ -34,10 +32,8 @@ int peri_cli_get(const struct peri_cli_run *run) {
   const char *group = arguments->words[0], *key = arguments->words[1];
   struct peri_rpc_result result;
   Groupcachepb__GetRequest request = GROUPCACHEPB__GET_REQUEST__INIT;
-  request.group.data = (uint8_t *)(uintptr_t)group;
-  request.group.len = strlen(group);
-  request.key.data = (uint8_t *)(uintptr_t)key;
-  request.key.len = strlen(key);
+  request.group = peri_proto_text(group);
+  request.key = peri_proto_text(key);
   int status = peri_cli_call(arguments, "/groupcachepb.GroupCache/Get",
                              &request.base, &result);
   if (status != PERI_CLI_OK) {
@@ -49,8 +45,7 @@ int peri_cli_get(const struct peri_cli_run *run) {
   if (response == NULL) {
     return peri_cli_garbled(arguments);
   }
-  struct peri_slice value = {(const char *)response->value.data,
-                             response->value.len};
+  struct peri_slice value = peri_proto_slice(response->value);
   int rc = arguments->json ? peri_cli_print_json(describe(group, key, response))
                            : peri_cli_print(value, true);
   groupcachepb__get_response__free_unpacked(response, NULL);

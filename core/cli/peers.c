@@ -3,22 +3,17 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "cli/arguments.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "rpc/call.h"
 
-static struct peri_slice slice_of(ProtobufCBinaryData data) {
-  struct peri_slice slice = {data.len > 0 ? (const char *)data.data : "",
-                             data.len};
-  return slice;
-}
-
 static struct peri_json *metadata_of(const Perigee__V1__Peer *peer) {
   struct peri_json *json;
   if (peer->metadata.len == 0 ||
-      peri_json_parse(slice_of(peer->metadata), &json, NULL) < 0) {
+      peri_json_parse(peri_proto_slice(peer->metadata), &json, NULL) < 0) {
     return peri_json_null();
   }
   return json;
@@ -26,10 +21,10 @@ static struct peri_json *metadata_of(const Perigee__V1__Peer *peer) {
 
 static struct peri_json *peer_json(const Perigee__V1__Peer *peer) {
   struct peri_json *object = peri_json_object();
-  object = peri_cli_json_with(object, "address",
-                              peri_json_string(slice_of(peer->address)));
+  object = peri_cli_json_with(
+      object, "address", peri_json_string(peri_proto_slice(peer->address)));
   object = peri_cli_json_with(object, "zone",
-                              peri_json_string(slice_of(peer->zone)));
+                              peri_json_string(peri_proto_slice(peer->zone)));
   object =
       peri_cli_json_with(object, "weight", peri_json_integer(peer->weight));
   object = peri_cli_json_with(object, "self", peri_json_bool(peer->self));
@@ -46,8 +41,8 @@ static struct peri_json *service_json(const Perigee__V1__Service *service) {
     }
   }
   struct peri_json *object = peri_json_object();
-  object = peri_cli_json_with(object, "name",
-                              peri_json_string(slice_of(service->name)));
+  object = peri_cli_json_with(
+      object, "name", peri_json_string(peri_proto_slice(service->name)));
   return peri_cli_json_with(object, "peers", peers);
 }
 
@@ -62,8 +57,8 @@ static struct peri_json *all_json(const Perigee__V1__PeersResponse *response) {
   struct peri_json *object = peri_json_object();
   object = peri_cli_json_with(object, "version",
                               peri_json_integer((int64_t)response->version));
-  object = peri_cli_json_with(object, "cluster",
-                              peri_json_string(slice_of(response->cluster)));
+  object = peri_cli_json_with(
+      object, "cluster", peri_json_string(peri_proto_slice(response->cluster)));
   return peri_cli_json_with(object, "services", services);
 }
 
@@ -95,8 +90,8 @@ static int print_text(const struct peri_cli_arguments *arguments,
   }
   for (size_t i = 0; rc == 0 && i < response->n_services; i++) {
     const Perigee__V1__Service *service = response->services[i];
-    bool cluster =
-        peri_slice_equal(slice_of(service->name), slice_of(response->cluster));
+    bool cluster = peri_slice_equal(peri_proto_slice(service->name),
+                                    peri_proto_slice(response->cluster));
     rc = peri_buffer_printf(text, "%.*s%s\n", (int)service->name.len,
                             (const char *)service->name.data,
                             cluster ? " (the cluster)" : "");
@@ -125,9 +120,7 @@ int peri_cli_peers(const struct peri_cli_run *run) {
   struct peri_rpc_result result;
   Perigee__V1__PeersRequest request = PERIGEE__V1__PEERS_REQUEST__INIT;
   if (run->arguments->word_count > 0) {
-    struct peri_slice service = peri_slice_of(run->arguments->words[0]);
-    request.service.data = (uint8_t *)(uintptr_t)service.ptr;
-    request.service.len = service.len;
+    request.service = peri_proto_text(run->arguments->words[0]);
   }
   int status = peri_cli_call(run->arguments, "/perigee.v1.Mesh/Peers",
                              &request.base, &result);

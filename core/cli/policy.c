@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "cli/arguments.h"
 #include "cli/output.h"
@@ -13,9 +14,7 @@
 #include "rpc/call.h"
 
 static struct peri_json *bytes_json(ProtobufCBinaryData data) {
-  struct peri_slice slice = {data.len > 0 ? (const char *)data.data : "",
-                             data.len};
-  return peri_json_string(slice);
+  return peri_json_string(peri_proto_slice(data));
 }
 
 static struct peri_json *number(uint64_t value) {
@@ -170,8 +169,7 @@ int peri_cli_policy(const struct peri_cli_run *run) {
     return PERI_CLI_USAGE;
   }
   if (arguments->word_count > 1) {
-    request.name.data = (uint8_t *)(uintptr_t)arguments->words[1];
-    request.name.len = strlen(arguments->words[1]);
+    request.name = peri_proto_text(arguments->words[1]);
   }
   int status = peri_cli_call(arguments, action->path, &request.base, &result);
   if (status != PERI_CLI_OK) {

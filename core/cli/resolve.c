@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "cli/link.h"
@@ -37,9 +38,8 @@ static int take(void *ctx, struct peri_slice bytes) {
     const Grpc__Reflection__V1__FileDescriptorResponse *files =
         answer->file_descriptor_response;
     for (size_t i = 0; rc == 0 && i < files->n_file_descriptor_proto; i++) {
-      ProtobufCBinaryData file = files->file_descriptor_proto[i];
-      struct peri_slice one = {(const char *)file.data, file.len};
-      rc = peri_schema_add(search->schema, one);
+      rc = peri_schema_add(search->schema,
+                           peri_proto_slice(files->file_descriptor_proto[i]));
       search->files++;
     }
   } else if (
@@ -63,10 +63,8 @@ static int ask(struct peri_cli_link *link,
                const struct peri_rpc_request *request, const question_t *asked,
                struct search *search, struct peri_cli_outcome *ret_outcome) {
   struct peri_buffer bytes = {0};
-  size_t len = protobuf_c_message_get_packed_size(&asked->base);
-  int rc = peri_buffer_reserve(&bytes, len);
+  int rc = peri_proto_pack(&asked->base, &bytes);
   if (rc == 0) {
-    bytes.len = protobuf_c_message_pack(&asked->base, (uint8_t *)bytes.ptr);
     struct peri_slice message = peri_buffer_slice(&bytes);
     rc = peri_cli_link_call(link, request, &message, 1, take, search,
                             ret_outcome);
@@ -122,8 +120,7 @@ static int judge(int rc, const struct search *search,
 static void about_file(const char *name, question_t *asked) {
   asked->message_request_case =
       GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME;
-  asked->file_by_filename =
-      (ProtobufCBinaryData){strlen(name), (uint8_t *)(uintptr_t)name};
+  asked->file_by_filename = peri_proto_text(name);
 }
 
 /// Stands for a file that the server cannot tell: its types fail only where
@@ -170,8 +167,7 @@ int peri_cli_resolve(struct peri_cli_link *link,
   question_t asked = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__INIT;
   asked.message_request_case =
       GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL;
-  asked.file_containing_symbol =
-      (ProtobufCBinaryData){service.len, (uint8_t *)(uintptr_t)service.ptr};
+  asked.file_containing_symbol = peri_proto_bytes(service);
   call.path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
   int rc = ask(link, &call, &asked, &search, &outcome);
   if (rc == 0 && outcome.status == PERI_STATUS_UNIMPLEMENTED) {

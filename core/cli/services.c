@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "cli/arguments.h"
 #include "cli/output.h"
@@ -13,20 +14,14 @@
 #include "cli/verbs.h"
 #include "rpc/call.h"
 
-static struct peri_slice slice_of(ProtobufCBinaryData data) {
-  struct peri_slice slice = {data.len > 0 ? (const char *)data.data : "",
-                             data.len};
-  return slice;
-}
-
 static struct peri_json *bytes_json(ProtobufCBinaryData data) {
-  return peri_json_string(slice_of(data));
+  return peri_json_string(peri_proto_slice(data));
 }
 
 static struct peri_json *state_json(const Perigee__V1__ServiceState *state) {
   struct peri_json *object = peri_json_object();
   if (object != NULL &&
-      peri_cli_json_bytes(object, "name", slice_of(state->name)) < 0) {
+      peri_cli_json_bytes(object, "name", peri_proto_slice(state->name)) < 0) {
     peri_json_unref(object);
     return NULL;
   }
@@ -134,8 +129,7 @@ int peri_cli_services(const struct peri_cli_run *run) {
   struct peri_rpc_result result;
   Perigee__V1__ServicesRequest request = PERIGEE__V1__SERVICES_REQUEST__INIT;
   if (name != NULL) {
-    request.name.data = (uint8_t *)(uintptr_t)name;
-    request.name.len = strlen(name);
+    request.name = peri_proto_text(name);
   }
   int status = peri_cli_call(arguments, "/perigee.v1.Mesh/Services",
                              &request.base, &result);

@@ -6,15 +6,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/proto.h"
 #include "base/slice.h"
 
 enum { COLUMNS = 7, CELL_BYTES = 256, SHOWN_BYTES = 200 };
-
-static struct peri_slice slice_of(ProtobufCBinaryData data) {
-  struct peri_slice slice = {data.len > 0 ? (const char *)data.data : "",
-                             data.len};
-  return slice;
-}
 
 /// "230ms", "7.5s", "4m10s", "3h05m".
 static void write_time(uint64_t ms, char text[CELL_BYTES]) {
@@ -48,7 +43,7 @@ static void write_text(ProtobufCBinaryData data, char text[CELL_BYTES]) {
 /// What a service's row says; a static one has neither revision nor age.
 static void write_row(const Perigee__V1__ServiceState *state, bool is_static,
                       char cells[COLUMNS][CELL_BYTES]) {
-  bool read = !peri_slice_is(slice_of(state->state), "syncing");
+  bool read = !peri_slice_is(peri_proto_slice(state->state), "syncing");
   write_text(state->name, cells[0]);
   write_text(state->state, cells[1]);
   snprintf(cells[2], CELL_BYTES, "%" PRIu32, state->endpoints);
@@ -79,7 +74,7 @@ static int print_table(const Perigee__V1__ServicesResponse *response,
       "SERVICE", "STATE", "ENDPOINTS", "SUSPECT", "INVALID", "REVISION", "AGE"};
   char row[COLUMNS][CELL_BYTES];
   int widths[COLUMNS];
-  bool is_static = peri_slice_is(slice_of(response->kind), "static");
+  bool is_static = peri_slice_is(peri_proto_slice(response->kind), "static");
   for (int i = 0; i < COLUMNS; i++) {
     widths[i] = (int)strlen(cells[i]);
   }

@@ -3,27 +3,22 @@
 
 #include "base/buffer.h"
 #include "base/json.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "cli/arguments.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "rpc/call.h"
 
-static struct peri_slice slice_of(ProtobufCBinaryData data) {
-  struct peri_slice slice = {data.len > 0 ? (const char *)data.data : "",
-                             data.len};
-  return slice;
-}
-
 static struct peri_json *stat_json(const Perigee__V1__Stat *stat) {
   struct peri_json *object = peri_json_object();
   if (object == NULL) {
     return NULL;
   }
-  if (peri_json_set(object, "name", peri_json_string(slice_of(stat->name))) <
-          0 ||
-      peri_json_set(object, "labels", peri_cli_labels(slice_of(stat->labels))) <
-          0 ||
+  if (peri_json_set(object, "name",
+                    peri_json_string(peri_proto_slice(stat->name))) < 0 ||
+      peri_json_set(object, "labels",
+                    peri_cli_labels(peri_proto_slice(stat->labels))) < 0 ||
       peri_json_set(object, "value", peri_json_integer(stat->value)) < 0) {
     peri_json_unref(object);
     return NULL;
@@ -75,9 +70,7 @@ int peri_cli_stats(const struct peri_cli_run *run) {
   struct peri_rpc_result result;
   Perigee__V1__StatsRequest request = PERIGEE__V1__STATS_REQUEST__INIT;
   if (run->arguments->word_count > 0) {
-    struct peri_slice prefix = peri_slice_of(run->arguments->words[0]);
-    request.prefix.data = (uint8_t *)(uintptr_t)prefix.ptr;
-    request.prefix.len = prefix.len;
+    request.prefix = peri_proto_text(run->arguments->words[0]);
   }
   int status = peri_cli_call(run->arguments, "/perigee.v1.Mesh/Stats",
                              &request.base, &result);

@@ -6,16 +6,12 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/proto.h"
 #include "base/text.h"
 #include "cli/arguments.h"
 #include "cli/input.h"
 #include "cli/verbs.h"
 #include "rpc/call.h"
-
-static ProtobufCBinaryData data_of(const char *text) {
-  ProtobufCBinaryData data = {strlen(text), (uint8_t *)(uintptr_t)text};
-  return data;
-}
 
 static int fail(const char *words) {
   fprintf(stderr, "perigee: %s\n", words);
@@ -28,16 +24,15 @@ int peri_cli_set(const struct peri_cli_run *run) {
   struct peri_rpc_result result;
   struct peri_buffer value = {0};
   Groupcachepb__SetRequest request = GROUPCACHEPB__SET_REQUEST__INIT;
-  request.group = data_of(arguments->words[0]);
-  request.key = data_of(arguments->words[1]);
-  request.value = data_of(word);
+  request.group = peri_proto_text(arguments->words[0]);
+  request.key = peri_proto_text(arguments->words[1]);
+  request.value = peri_proto_text(word);
   int status = PERI_CLI_OK;
   if (strcmp(word, "-") == 0) {
     struct peri_problem problem = {0, ""};
     status = peri_cli_read("-", &value, &problem) < 0 ? fail(problem.text)
                                                       : PERI_CLI_OK;
-    request.value.data = (uint8_t *)value.ptr;
-    request.value.len = value.len;
+    request.value = peri_proto_bytes(peri_buffer_slice(&value));
   }
   if (arguments->ttl_ns > 0) {
     request.expire = peri_clock_unix_ns() + arguments->ttl_ns;
@@ -79,14 +74,14 @@ int peri_cli_remove(const struct peri_cli_run *run) {
   struct peri_rpc_result result;
   Groupcachepb__RemoveKeysRequest request =
       GROUPCACHEPB__REMOVE_KEYS_REQUEST__INIT;
-  request.group = data_of(arguments->words[0]);
+  request.group = peri_proto_text(arguments->words[0]);
   request.keys = calloc(count, sizeof(*request.keys));
   if (request.keys == NULL) {
     return fail("out of memory");
   }
   request.n_keys = count;
   for (size_t i = 0; i < count; i++) {
-    request.keys[i] = data_of(arguments->words[i + 1]);
+    request.keys[i] = peri_proto_text(arguments->words[i + 1]);
   }
   int status = peri_cli_call(arguments, "/groupcachepb.GroupCache/RemoveKeys",
                              &request.base, &result);

@@ -111,7 +111,7 @@ static int begin(struct peri_etcd_call *call,
   call->path_bytes = strlen(request->path) + 1;
   int rc = peri_buffer_add(&call->bytes, request->path, call->path_bytes);
   if (rc == 0) {
-    rc = message != NULL ? peri_etcd_pack(message, &call->bytes)
+    rc = message != NULL ? peri_proto_pack(message, &call->bytes)
                          : peri_buffer_add(&call->bytes, request->message.ptr,
                                            request->message.len);
   }

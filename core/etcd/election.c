@@ -46,8 +46,8 @@ static void leads(void *state, const struct peri_etcd_error *error,
   }
   if (answer->leader != NULL) {
     struct peri_etcd_leader leader = {
-        .name = peri_etcd_slice(answer->leader->name),
-        .key = peri_etcd_slice(answer->leader->key),
+        .name = peri_proto_slice(answer->leader->name),
+        .key = peri_proto_slice(answer->leader->key),
         .revision = answer->leader->rev,
         .lease = answer->leader->lease,
     };
@@ -72,9 +72,9 @@ int peri_etcd_campaign(struct peri_etcd *etcd, struct peri_slice name,
       .endpoint = -1,
   };
   Etcdpb__CampaignRequest message = ETCDPB__CAMPAIGN_REQUEST__INIT;
-  message.name = peri_etcd_bytes(name);
+  message.name = peri_proto_bytes(name);
   message.lease = lease;
-  message.value = peri_etcd_bytes(value);
+  message.value = peri_proto_bytes(value);
   return peri_etcd_call_packed(etcd, &request, &message.base, leads, &campaign,
                                sizeof(campaign), ret_call);
 }
@@ -89,8 +89,8 @@ static void told(void *state, const struct peri_etcd_error *error,
 static void leader_fill(const struct peri_etcd_leader *leader,
                         Etcdpb__LeaderKey *ret_key) {
   etcdpb__leader_key__init(ret_key);
-  ret_key->name = peri_etcd_bytes(leader->name);
-  ret_key->key = peri_etcd_bytes(leader->key);
+  ret_key->name = peri_proto_bytes(leader->name);
+  ret_key->key = peri_proto_bytes(leader->key);
   ret_key->rev = leader->revision;
   ret_key->lease = leader->lease;
 }
@@ -111,7 +111,7 @@ int peri_etcd_proclaim(struct peri_etcd *etcd,
   leader_fill(leader, &key);
   Etcdpb__ProclaimRequest message = ETCDPB__PROCLAIM_REQUEST__INIT;
   message.leader = &key;
-  message.value = peri_etcd_bytes(value);
+  message.value = peri_proto_bytes(value);
   return peri_etcd_call_packed(etcd, &request, &message.base, told, &tell,
                                sizeof(tell), ret_call);
 }
@@ -133,8 +133,8 @@ static void found(void *state, const struct peri_etcd_error *error,
   }
   if (answer->kv != NULL) {
     struct peri_etcd_kv kv = {
-        .key = peri_etcd_slice(answer->kv->key),
-        .value = peri_etcd_slice(answer->kv->value),
+        .key = peri_proto_slice(answer->kv->key),
+        .value = peri_proto_slice(answer->kv->value),
         .create_revision = answer->kv->create_revision,
         .mod_revision = answer->kv->mod_revision,
         .version = answer->kv->version,
@@ -159,7 +159,7 @@ int peri_etcd_leader(struct peri_etcd *etcd, struct peri_slice name,
       .endpoint = -1,
   };
   Etcdpb__LeaderRequest message = ETCDPB__LEADER_REQUEST__INIT;
-  message.name = peri_etcd_bytes(name);
+  message.name = peri_proto_bytes(name);
   return peri_etcd_call_packed(etcd, &request, &message.base, found, &look,
                                sizeof(look), ret_call);
 }

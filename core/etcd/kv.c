@@ -24,8 +24,8 @@ void peri_etcd_kv_fill(struct peri_etcd_kv *kvs,
                        const struct Etcdpb__KeyValue *const *from,
                        size_t count) {
   for (size_t i = 0; i < count; i++) {
-    kvs[i].key = peri_etcd_slice(from[i]->key);
-    kvs[i].value = peri_etcd_slice(from[i]->value);
+    kvs[i].key = peri_proto_slice(from[i]->key);
+    kvs[i].value = peri_proto_slice(from[i]->value);
     kvs[i].create_revision = from[i]->create_revision;
     kvs[i].mod_revision = from[i]->mod_revision;
     kvs[i].version = from[i]->version;
@@ -87,8 +87,8 @@ int peri_etcd_range(struct peri_etcd *etcd, const struct peri_etcd_range *range,
                     void *ctx, struct peri_etcd_call **ret_call) {
   Etcdpb__RangeRequest message = ETCDPB__RANGE_REQUEST__INIT;
   struct range_state state = {done, ctx};
-  message.key = peri_etcd_bytes(range->key);
-  message.range_end = peri_etcd_bytes(range->range_end);
+  message.key = peri_proto_bytes(range->key);
+  message.range_end = peri_proto_bytes(range->range_end);
   message.limit = range->limit;
   message.revision = range->revision;
   message.serializable = range->serializable;
@@ -138,8 +138,8 @@ int peri_etcd_put(struct peri_etcd *etcd, struct peri_slice key,
                   void *ctx, struct peri_etcd_call **ret_call) {
   Etcdpb__PutRequest message = ETCDPB__PUT_REQUEST__INIT;
   struct put_state state = {done, ctx};
-  message.key = peri_etcd_bytes(key);
-  message.value = peri_etcd_bytes(value);
+  message.key = peri_proto_bytes(key);
+  message.value = peri_proto_bytes(value);
   message.lease = lease;
   struct peri_etcd_request request = {
       .path = "/etcdserverpb.KV/Put", .replay = true, .endpoint = -1};
@@ -181,8 +181,8 @@ int peri_etcd_delete(struct peri_etcd *etcd, struct peri_slice key,
                      void *ctx, struct peri_etcd_call **ret_call) {
   Etcdpb__DeleteRangeRequest message = ETCDPB__DELETE_RANGE_REQUEST__INIT;
   struct delete_state state = {done, ctx};
-  message.key = peri_etcd_bytes(key);
-  message.range_end = peri_etcd_bytes(range_end);
+  message.key = peri_proto_bytes(key);
+  message.range_end = peri_proto_bytes(range_end);
   struct peri_etcd_request request = {
       .path = "/etcdserverpb.KV/DeleteRange", .replay = true, .endpoint = -1};
   return peri_etcd_call_packed(etcd, &request, &message.base, delete_done,

@@ -177,7 +177,7 @@ static void tell_info(const struct asking *ask,
       return;
     }
     for (size_t i = 0; i < answer->n_keys; i++) {
-      keys[i] = peri_etcd_slice(answer->keys[i]);
+      keys[i] = peri_proto_slice(answer->keys[i]);
     }
   }
   struct peri_etcd_lease_info info = {

@@ -30,7 +30,7 @@ static void locked(void *state, const struct peri_etcd_error *error,
     lock->done(lock->ctx, &problem, none);
     return;
   }
-  lock->done(lock->ctx, NULL, peri_etcd_slice(answer->key));
+  lock->done(lock->ctx, NULL, peri_proto_slice(answer->key));
   etcdpb__lock_response__free_unpacked(answer, NULL);
 }
 
@@ -47,7 +47,7 @@ int peri_etcd_lock(struct peri_etcd *etcd, struct peri_slice name,
       .endpoint = -1,
   };
   Etcdpb__LockRequest message = ETCDPB__LOCK_REQUEST__INIT;
-  message.name = peri_etcd_bytes(name);
+  message.name = peri_proto_bytes(name);
   message.lease = lease;
   return peri_etcd_call_packed(etcd, &request, &message.base, locked, &lock,
                                sizeof(lock), ret_call);
@@ -71,7 +71,7 @@ int peri_etcd_unlock(struct peri_etcd *etcd, struct peri_slice key,
       .endpoint = -1,
   };
   Etcdpb__UnlockRequest message = ETCDPB__UNLOCK_REQUEST__INIT;
-  message.key = peri_etcd_bytes(key);
+  message.key = peri_proto_bytes(key);
   return peri_etcd_call_packed(etcd, &request, &message.base, unlocked, &unlock,
                                sizeof(unlock), ret_call);
 }

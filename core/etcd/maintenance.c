@@ -26,7 +26,7 @@ static void status_done(void *state, const struct peri_etcd_error *error,
   }
   const Etcdpb__ResponseHeader *header = response->header;
   struct peri_etcd_member_status status = {
-      .version = peri_etcd_slice(response->version),
+      .version = peri_proto_slice(response->version),
       .member_id = header != NULL ? header->member_id : 0,
       .leader = response->leader,
       .revision = header != NULL ? header->revision : 0,

@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/list.h"
+#include "base/proto.h"
 #include "base/types.h"
 #include "etcd/session.h"
 
@@ -10,7 +11,6 @@ struct peri_rpc_channel;
 struct peri_rpc_client;
 struct peri_rpc_field;
 struct peri_timer;
-struct ProtobufCBinaryData;
 struct ProtobufCMessage;
 struct ProtobufCMessageDescriptor;
 
@@ -149,15 +149,9 @@ bool peri_etcd_error_undone(const struct peri_etcd_error *error);
 void peri_etcd_error_judge(const struct peri_etcd *etcd,
                            struct peri_etcd_error *error);
 
-/// Appends a message's bytes. @return 0 or PERI_ENOMEM.
-int peri_etcd_pack(const struct ProtobufCMessage *message,
-                   struct peri_buffer *buffer);
 /// The message in `bytes`, freed by the caller with
 /// protobuf_c_message_free_unpacked(); NULL with `ret_error` filled
 /// (PERI_ETCD_GARBAGE) when it is none, or takes far more memory than bytes.
 struct ProtobufCMessage *peri_etcd_unpack(
     const struct ProtobufCMessageDescriptor *type, struct peri_slice bytes,
     struct peri_etcd_error *ret_error);
-/// Borrows bytes for a field of a message, and the other way round.
-struct ProtobufCBinaryData peri_etcd_bytes(struct peri_slice slice);
-struct peri_slice peri_etcd_slice(struct ProtobufCBinaryData bytes);

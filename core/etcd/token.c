@@ -131,7 +131,7 @@ static void login_done(void *ctx, const struct peri_etcd_error *error,
   }
   Etcdpb__AuthenticateResponse *response =
       (Etcdpb__AuthenticateResponse *)unpacked;
-  bool taken = take(etcd, peri_etcd_slice(response->token));
+  bool taken = take(etcd, peri_proto_slice(response->token));
   if (response->token.len > 0) {
     explicit_bzero(response->token.data, response->token.len);
   }
@@ -150,9 +150,9 @@ static int authenticate(struct peri_etcd *etcd) {
   struct peri_slice user = {etcd->user, etcd->user_len};
   struct peri_slice password = {etcd->password, etcd->password_len};
   struct peri_buffer packed = {NULL, 0, 0};
-  message.name = peri_etcd_bytes(user);
-  message.password = peri_etcd_bytes(password);
-  int rc = peri_etcd_pack(&message.base, &packed);
+  message.name = peri_proto_bytes(user);
+  message.password = peri_proto_bytes(password);
+  int rc = peri_proto_pack(&message.base, &packed);
   if (rc == 0) {
     // A little less than those have who wait for it, so that they learn why.
     struct peri_etcd_request request = {

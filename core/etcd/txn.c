@@ -26,7 +26,7 @@ struct txn_state {
 static void compare_of(const struct peri_etcd_compare *from,
                        Etcdpb__Compare *compare) {
   etcdpb__compare__init(compare);
-  compare->key = peri_etcd_bytes(from->key);
+  compare->key = peri_proto_bytes(from->key);
   compare->result = (Etcdpb__Compare__CompareResult)from->relation;
   compare->target = (Etcdpb__Compare__CompareTarget)from->target;
   switch (from->target) {
@@ -49,7 +49,7 @@ static void compare_of(const struct peri_etcd_compare *from,
       break;
     default:
       compare->target_union_case = ETCDPB__COMPARE__TARGET_UNION_VALUE;
-      compare->value = peri_etcd_bytes(from->value);
+      compare->value = peri_proto_bytes(from->value);
       break;
   }
 }
@@ -62,23 +62,23 @@ static void op_of(const struct peri_etcd_op *from, struct parts *parts,
   if (from->kind == PERI_ETCD_OP_PUT) {
     Etcdpb__PutRequest *put = &parts->bodies[at].put;
     etcdpb__put_request__init(put);
-    put->key = peri_etcd_bytes(from->key);
-    put->value = peri_etcd_bytes(from->value);
+    put->key = peri_proto_bytes(from->key);
+    put->value = peri_proto_bytes(from->value);
     put->lease = from->lease;
     op->request_case = ETCDPB__REQUEST_OP__REQUEST_REQUEST_PUT;
     op->request_put = put;
   } else if (from->kind == PERI_ETCD_OP_DELETE) {
     Etcdpb__DeleteRangeRequest *removal = &parts->bodies[at].removal;
     etcdpb__delete_range_request__init(removal);
-    removal->key = peri_etcd_bytes(from->key);
-    removal->range_end = peri_etcd_bytes(from->range_end);
+    removal->key = peri_proto_bytes(from->key);
+    removal->range_end = peri_proto_bytes(from->range_end);
     op->request_case = ETCDPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE;
     op->request_delete_range = removal;
   } else {
     Etcdpb__RangeRequest *range = &parts->bodies[at].range;
     etcdpb__range_request__init(range);
-    range->key = peri_etcd_bytes(from->key);
-    range->range_end = peri_etcd_bytes(from->range_end);
+    range->key = peri_proto_bytes(from->key);
+    range->range_end = peri_proto_bytes(from->range_end);
     op->request_case = ETCDPB__REQUEST_OP__REQUEST_REQUEST_RANGE;
     op->request_range = range;
   }

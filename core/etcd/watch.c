@@ -90,8 +90,8 @@ void peri_watch_ask(struct peri_etcd_watch *watch) {
   }
   Etcdpb__WatchCreateRequest body = ETCDPB__WATCH_CREATE_REQUEST__INIT;
   Etcdpb__WatchRequest request = ETCDPB__WATCH_REQUEST__INIT;
-  body.key = peri_etcd_bytes(watch->key);
-  body.range_end = peri_etcd_bytes(watch->range_end);
+  body.key = peri_proto_bytes(watch->key);
+  body.range_end = peri_proto_bytes(watch->range_end);
   body.start_revision = watch->next;
   body.progress_notify = true;
   body.fragment = true;
@@ -125,7 +125,7 @@ static void on_created(struct peri_etcd_watch *watch,
 static void on_canceled(struct peri_etcd_watch *watch,
                         const Etcdpb__WatchResponse *message) {
   struct peri_etcd_error error;
-  peri_watch_reason(peri_etcd_slice(message->cancel_reason), &error);
+  peri_watch_reason(peri_proto_slice(message->cancel_reason), &error);
   peri_etcd_error_judge(watch->owner->etcd, &error);
   bool stood = watch->state == PERI_WATCH_LIVE &&
                peri_clock_mono_ns() - watch->live_ns >

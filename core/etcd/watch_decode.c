@@ -122,8 +122,8 @@ static void fill(const Etcdpb__Event *from, struct peri_etcd_event *to) {
   const Etcdpb__KeyValue *kv = from->kv;
   to->deleted = from->type == ETCDPB__EVENT__EVENT_TYPE__DELETE;
   to->kv = (struct peri_etcd_kv){
-      .key = peri_etcd_slice(kv->key),
-      .value = peri_etcd_slice(kv->value),
+      .key = peri_proto_slice(kv->key),
+      .value = peri_proto_slice(kv->value),
       .create_revision = kv->create_revision,
       .mod_revision = kv->mod_revision,
       .version = kv->version,

@@ -13,16 +13,12 @@ static const uint64_t MS = 1000000;
 
 int peri_watches_send(struct peri_etcd_watches *watches,
                       const struct Etcdpb__WatchRequest *request) {
-  size_t len = etcdpb__watch_request__get_packed_size(request);
-  uint8_t *bytes = malloc(len + 1);
-  if (bytes == NULL) {
-    return PERI_ENOMEM;
+  struct peri_buffer bytes = {0};
+  int code = peri_proto_pack(&request->base, &bytes);
+  if (code == 0) {
+    code = peri_etcd_stream_send(watches->stream, peri_buffer_slice(&bytes));
   }
-  etcdpb__watch_request__pack(request, bytes);
-  int code = peri_etcd_stream_send(
-      watches->stream,
-      (struct peri_slice){.ptr = (const char *)bytes, .len = len});
-  free(bytes);
+  peri_buffer_done(&bytes);
   return code;
 }
 
@@ -111,25 +107,24 @@ static int login(struct peri_etcd_watches *watches) {
   Etcdpb__RangeRequest body = ETCDPB__RANGE_REQUEST__INIT;
   struct peri_etcd_watch *watch =
       PERI_CONTAINER_OF(watches->watches.next, struct peri_etcd_watch, node);
-  body.key = peri_etcd_bytes(watch->key);
+  body.key = peri_proto_bytes(watch->key);
   body.limit = 1;
   body.count_only = true;
   body.serializable = true;
-  size_t len = etcdpb__range_request__get_packed_size(&body);
-  uint8_t *bytes = malloc(len + 1);
-  if (bytes == NULL) {
-    return PERI_ENOMEM;
+  struct peri_buffer bytes = {0};
+  int code = peri_proto_pack(&body.base, &bytes);
+  if (code < 0) {
+    return code;
   }
-  etcdpb__range_request__pack(&body, bytes);
   struct peri_etcd_request request = {
       .path = "/etcdserverpb.KV/Range",
-      .message = {.ptr = (const char *)bytes, .len = len},
+      .message = peri_buffer_slice(&bytes),
       .replay = true,
       .endpoint = watches->endpoint,
   };
-  int code = peri_etcd_call(watches->etcd, &request, on_login, watches,
-                            &watches->login);
-  free(bytes);
+  code = peri_etcd_call(watches->etcd, &request, on_login, watches,
+                        &watches->login);
+  peri_buffer_done(&bytes);
   return code;
 }
 

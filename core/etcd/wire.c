@@ -13,20 +13,6 @@ struct purse {
   size_t left;
 };
 
-int peri_etcd_pack(const struct ProtobufCMessage *message,
-                   struct peri_buffer *buffer) {
-  size_t size = protobuf_c_message_get_packed_size(message);
-  int rc = peri_buffer_reserve(buffer, size);
-  if (rc < 0) {
-    return rc;
-  }
-  if (size > 0) {
-    buffer->len +=
-        protobuf_c_message_pack(message, (uint8_t *)buffer->ptr + buffer->len);
-  }
-  return 0;
-}
-
 static void *take(void *data, size_t size) {
   struct purse *purse = data;
   if (size > purse->left) {
@@ -55,15 +41,4 @@ struct ProtobufCMessage *peri_etcd_unpack(
                         "the answer is no %s message", type->short_name);
   }
   return message;
-}
-
-struct ProtobufCBinaryData peri_etcd_bytes(struct peri_slice slice) {
-  struct ProtobufCBinaryData bytes = {slice.len,
-                                      (uint8_t *)(uintptr_t)slice.ptr};
-  return bytes;
-}
-
-struct peri_slice peri_etcd_slice(struct ProtobufCBinaryData bytes) {
-  struct peri_slice slice = {(const char *)bytes.data, bytes.len};
-  return slice;
 }

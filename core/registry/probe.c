@@ -9,6 +9,7 @@
 #include "base/address.h"
 #include "base/buffer.h"
 #include "base/hash.h"
+#include "base/proto.h"
 #include "base/status.h"
 #include "loop/timer.h"
 #include "registry/reach_private.h"
@@ -175,17 +176,8 @@ static int make_request(struct peri_probe *probe, struct peri_slice service) {
   Grpc__Health__V1__HealthCheckRequest request =
       GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
 
-  request.service.data = (uint8_t *)(uintptr_t)service.ptr;
-  request.service.len = service.len;
-  size_t len =
-      grpc__health__v1__health_check_request__get_packed_size(&request);
-  int rc = peri_buffer_reserve(&probe->request, len + 1);
-  if (rc < 0) {
-    return rc;
-  }
-  probe->request.len = grpc__health__v1__health_check_request__pack(
-      &request, (uint8_t *)probe->request.ptr);
-  return 0;
+  request.service = peri_proto_bytes(service);
+  return peri_proto_pack(&request.base, &probe->request);
 }
 
 static int open_grpc(struct peri_probe *probe,

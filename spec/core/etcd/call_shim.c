@@ -18,7 +18,7 @@ static void step(void *state, const struct peri_etcd_error *error,
   (void)message;
   chain->steps += error == NULL;
   if (error == NULL && chain->steps < chain->wanted) {
-    next.key = peri_etcd_bytes(key);
+    next.key = peri_proto_bytes(key);
     if (peri_etcd_call_again(state, &request, &next.base, step) == 0) {
       return;
     }

@@ -7,9 +7,9 @@
 int shim_wire_pack(struct peri_slice key, struct peri_slice value,
                    struct peri_buffer *buffer) {
   Etcdpb__PutRequest message = ETCDPB__PUT_REQUEST__INIT;
-  message.key = peri_etcd_bytes(key);
-  message.value = peri_etcd_bytes(value);
-  return peri_etcd_pack(&message.base, buffer);
+  message.key = peri_proto_bytes(key);
+  message.value = peri_proto_bytes(value);
+  return peri_proto_pack(&message.base, buffer);
 }
 
 bool shim_wire_unpack(struct peri_slice bytes, struct peri_buffer *buffer,
@@ -19,8 +19,8 @@ bool shim_wire_unpack(struct peri_slice bytes, struct peri_buffer *buffer,
   if (message == NULL) {
     return false;
   }
-  struct peri_slice key = peri_etcd_slice(message->key);
-  struct peri_slice value = peri_etcd_slice(message->value);
+  struct peri_slice key = peri_proto_slice(message->key);
+  struct peri_slice value = peri_proto_slice(message->value);
   peri_buffer_add(buffer, key.ptr, key.len);
   peri_buffer_add(buffer, "=", 1);
   peri_buffer_add(buffer, value.ptr, value.len);
