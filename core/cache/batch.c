@@ -144,6 +144,9 @@ void peri_cache_batch_get(const struct peri_cache_call *call) {
       !peri_cache_check_keys(call, &request, keys)) {
     return;
   }
+  const struct peri_cache_keys asked = {PERI_CACHE_GET, keys,
+                                        request.key_count};
+  peri_cache_explain_keys(call, side, &asked);
   struct batch *batch = new_batch(call, keys, request.key_count);
   if (batch == NULL) {
     peri_call_finish(call->call, PERI_STATUS_RESOURCE_EXHAUSTED,

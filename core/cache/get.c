@@ -2,7 +2,6 @@
 #include "cache/private.h"
 #include "cache/wire.h"
 #include "h2/call.h"
-#include "loop/loop.h"
 #include "store/entry.h"
 
 static void answer_call(struct peri_call *call,
@@ -34,11 +33,7 @@ void peri_cache_get(const struct peri_cache_call *call) {
   if (!peri_cache_check(call, true, &request, &side)) {
     return;
   }
-  if (peri_call_asks_why(call->call) ||
-      peri_loop_now_ns(call->worker->loop) >=
-          call->worker->decisions->ordinary_ns) {
-    peri_cache_explain_get(call, side, request.key);
-  }
+  peri_cache_explain_key(call, side, PERI_CACHE_GET, request.key);
   struct peri_cache_query query = {.worker = call->worker,
                                    .side = side,
                                    .key = request.key,

@@ -222,6 +222,9 @@ void peri_cache_remove_keys(const struct peri_cache_call *call) {
       return;
     }
   }
+  const struct peri_cache_keys asked = {PERI_CACHE_REMOVE, keys,
+                                        request.key_count};
+  peri_cache_explain_keys(call, side, &asked);
   struct removal *removal = new_removal(call, side, keys, request.key_count);
   if (removal == NULL) {
     peri_call_finish(call->call, PERI_STATUS_RESOURCE_EXHAUSTED,

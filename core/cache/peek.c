@@ -12,6 +12,7 @@ void peri_cache_peek(const struct peri_cache_call *call) {
   if (!peri_cache_check(call, true, &request, &side)) {
     return;
   }
+  peri_cache_explain_key(call, side, PERI_CACHE_PEEK, request.key);
   int rc = peri_store_peek(side->group->values, request.key,
                            peri_clock_unix_ns(), &entry);
   if (rc == 0 && !peri_entry_absent(entry)) {

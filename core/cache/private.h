@@ -231,11 +231,27 @@ void peri_cache_reply_buffer(struct peri_call *call,
 /// The worker's decisions go there, or nowhere.
 void peri_cache_explain_init(struct peri_cache_worker *worker,
                              struct peri_decisions *decisions);
-/// Keeps what a Get decides, if it is time for one, and tells the caller, if it
-/// asks and may. Before the Get.
-void peri_cache_explain_get(const struct peri_cache_call *call,
+/// What is done with keys.
+enum peri_cache_deed {
+  PERI_CACHE_GET = 0,
+  PERI_CACHE_PEEK = 1,
+  PERI_CACHE_SET = 2,
+  PERI_CACHE_REMOVE = 3
+};
+struct peri_cache_keys {
+  enum peri_cache_deed deed;
+  const struct peri_slice *list;  // may be empty or not UTF-8
+  size_t count;
+};
+/// Keeps what is decided on the first key, if it is time for that, and tells
+/// the caller of all of them, if it asks and may. Before it is done.
+void peri_cache_explain_keys(const struct peri_cache_call *call,
+                             struct peri_cache_side *side,
+                             const struct peri_cache_keys *keys);
+/// The same for the one key of a request.
+void peri_cache_explain_key(const struct peri_cache_call *call,
                             struct peri_cache_side *side,
-                            struct peri_slice key);
+                            enum peri_cache_deed deed, struct peri_slice key);
 /// Keeps that a picker did not say, or only its older version, if there is
 /// room.
 void peri_cache_explain_trouble(struct peri_cache_worker *worker,

@@ -137,6 +137,7 @@ void peri_cache_set(const struct peri_cache_call *call) {
   if (!peri_cache_check(call, true, &request, &side)) {
     return;
   }
+  peri_cache_explain_key(call, side, PERI_CACHE_SET, request.key);
   const struct peri_endpoint *owner =
       call->hop ? NULL : peri_cache_owner(call->worker, side, request.key);
   if (owner != NULL) {
@@ -152,6 +153,7 @@ void peri_cache_remove(const struct peri_cache_call *call) {
   if (!peri_cache_check(call, true, &request, &side)) {
     return;
   }
+  peri_cache_explain_key(call, side, PERI_CACHE_REMOVE, request.key);
   const struct peri_endpoint *owner =
       call->hop ? NULL : peri_cache_owner(call->worker, side, request.key);
   if (owner != NULL) {

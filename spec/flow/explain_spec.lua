@@ -103,6 +103,35 @@ describe("explanations", function()
     assert.truthy(get("k"):find("a Get answers from the cache", 1, true), get("k"))
   end)
 
+  it("tell of every key of a call, as far as there is room", function()
+    local function ask(method, message)
+      local got = cache:cli("call", "--header", "perigee-explain=1", "groupcachepb.GroupCache/" .. method, message)
+      assert.equal(0, got.code, got.err)
+      return (got.err:gsub("perigee%-explain: ", ""))
+    end
+    local own = "no other sidecar is known, so the key is its own: "
+    assert.equal('group g, key "w"\nnot in the cache here\n' .. own .. "a Set stores it here\n", ask("Set", '{"group":"g","key":"w"}'))
+    assert.equal('group g, key "w"\nin the cache here, for ever\na Peek answers with it\n', ask("Peek", '{"group":"g","key":"w"}'))
+    assert.equal('group g, key "w"\nin the cache here, for ever\n' .. own .. "a Remove drops it here\n", ask("Remove", '{"group":"g","key":"w"}'))
+    assert.equal(
+      'group g, 2 keys\nkey "w": not in the cache here; ' .. own .. 'a Remove drops it here\nkey "x": not in the cache here; ' .. own .. "a Remove drops it here\n",
+      ask("RemoveKeys", '{"group":"g","keys":["w","x"]}')
+    )
+    assert.equal(
+      'group g, 2 keys\nkey "w": not in the cache here; ' .. own .. 'a Get loads it by fallback static_reply\nkey "": a key must be UTF-8 and not empty\n',
+      ask("BatchGet", '{"group":"g","keys":["w",""]}')
+    )
+    local many = {}
+    for i = 1, 300 do
+      many[i] = ('"%s"'):format(("key%04d\\u001b"):format(i):rep(20))
+    end
+    local lines = ask("BatchGet", ('{"group":"g","keys":[%s]}'):format(table.concat(many, ",")))
+    assert.truthy(lines:find("^group g, 300 keys, of which the first\nkey \"key0001%?"), lines)
+    local _, count = lines:gsub("\n", "")
+    assert.is_true(count <= 17 and #lines < 6144, lines)
+    assert.equal("", cache:cli("call", "groupcachepb.GroupCache/Set", '{"group":"g","key":"w"}').err)
+  end)
+
   it("are kept for whoever looks later, trouble longer than the rest", function()
     mesh.ok(car.app, { header = "x-half=1" })
     assert.equal("Unavailable", mesh.call(car.app, { header = "perigee-service=later" }).code)
