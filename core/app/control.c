@@ -8,6 +8,7 @@
 #include "app/reply.h"
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/grow.h"
 #include "base/json.h"
 #include "base/metrics.h"
 #include "base/proto.h"
@@ -147,15 +148,13 @@ struct collection {
 };
 
 static bool grow(struct collection *all) {
-  size_t capacity = all->capacity > 0 ? all->capacity * 2 : 64;
   Perigee__V1__Stat **stats =
-      realloc(all->stats, capacity * sizeof(Perigee__V1__Stat *));
+      peri_grow(all->stats, &all->capacity, sizeof(Perigee__V1__Stat *));
   if (stats == NULL) {
     all->answer.failed = true;
     return false;
   }
   all->stats = stats;
-  all->capacity = capacity;
   return true;
 }
 

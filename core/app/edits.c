@@ -71,13 +71,6 @@ static void show_refused(struct peri_edits *edits, const char *kind,
       refused ? 1 : 0);
 }
 
-static uint32_t version_of(const struct peri_roster *roster, const char *kind,
-                           const char *name) {
-  const struct peri_roster_entry *item =
-      roster != NULL ? peri_roster_of(roster, kind, name) : NULL;
-  return item != NULL ? item->version : 0;
-}
-
 static void tell(struct peri_edits *edits, const struct peri_roster_entry *item,
                  uint32_t before, bool rolled) {
   show_version(edits, item->kind, item->name, item->version);
@@ -100,7 +93,7 @@ static void replace(struct peri_edits *edits, struct peri_roster *roster,
   }
   for (size_t i = 0; i < peri_roster_count(roster); i++) {
     const struct peri_roster_entry *item = peri_roster_at(roster, i);
-    uint32_t before = version_of(old, item->kind, item->name);
+    uint32_t before = peri_roster_version(old, item->kind, item->name);
     if (before != item->version) {
       tell(edits, item, before, rolled);
     }
@@ -121,7 +114,8 @@ static void tell_refused(struct peri_edits *edits,
   size_t count = refused != NULL ? peri_failures_count(refused) : 0;
   for (size_t i = 0; i < count; i++) {
     const struct peri_failure *item = peri_failures_at(refused, i);
-    uint32_t version = version_of(edits->roster, item->kind, item->name);
+    uint32_t version =
+        peri_roster_version(edits->roster, item->kind, item->name);
     if (strcmp(peri_edits_words(edits, item->kind, item->name), item->words) ==
         0) {
       continue;
@@ -141,11 +135,11 @@ static void tell_undone(const struct peri_edits *edits,
   const struct peri_failures *old = edits->refused;
   for (size_t i = 0; old != NULL && i < peri_failures_count(old); i++) {
     const struct peri_failure *item = peri_failures_at(old, i);
-    uint32_t version = version_of(after, item->kind, item->name);
+    uint32_t version = peri_roster_version(after, item->kind, item->name);
     bool again = refused != NULL &&
                  peri_failures_of(refused, item->kind, item->name) != NULL;
     if (!again && version > 0 &&
-        version == version_of(edits->roster, item->kind, item->name)) {
+        version == peri_roster_version(edits->roster, item->kind, item->name)) {
       peri_log(PERI_LOG_INFO, "app",
                "%s %s: the refused edit was taken back, version %u stays",
                item->kind, item->name, version);

@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/grow.h"
 #include "base/slice.h"
-
-enum { FIRST = 8 };
 
 struct peri_failures {
   struct peri_arena *arena;  // of the texts
@@ -39,14 +38,12 @@ void peri_failures_free(struct peri_failures *failures) {
 }
 
 static int grow(struct peri_failures *failures) {
-  size_t capacity = failures->capacity > 0 ? failures->capacity * 2 : FIRST;
   struct peri_failure *items =
-      realloc(failures->items, capacity * sizeof(struct peri_failure));
+      peri_grow(failures->items, &failures->capacity, sizeof(*items));
   if (items == NULL) {
     return PERI_ENOMEM;
   }
   failures->items = items;
-  failures->capacity = capacity;
   return 0;
 }
 

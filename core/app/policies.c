@@ -85,20 +85,13 @@ static void add(struct changes *changes, const char *kind, const char *name,
   changes->response.changes[changes->response.n_changes++] = change;
 }
 
-static uint32_t version_of(const struct peri_roster *roster, const char *kind,
-                           const char *name) {
-  const struct peri_roster_entry *item =
-      roster != NULL ? peri_roster_of(roster, kind, name) : NULL;
-  return item != NULL ? item->version : 0;
-}
-
 static void collect(struct changes *changes, const struct peri_roster *before,
                     const struct peri_roster *after,
                     const struct peri_failures *refused) {
   size_t count = after != NULL ? peri_roster_count(after) : 0;
   for (size_t i = 0; i < count; i++) {
     const struct peri_roster_entry *item = peri_roster_at(after, i);
-    uint32_t from = version_of(before, item->kind, item->name);
+    uint32_t from = peri_roster_version(before, item->kind, item->name);
     if (from != item->version) {
       add(changes, item->kind, item->name, from, item->version, "");
     }
@@ -106,7 +99,7 @@ static void collect(struct changes *changes, const struct peri_roster *before,
   count = refused != NULL ? peri_failures_count(refused) : 0;
   for (size_t i = 0; i < count; i++) {
     const struct peri_failure *item = peri_failures_at(refused, i);
-    uint32_t version = version_of(after, item->kind, item->name);
+    uint32_t version = peri_roster_version(after, item->kind, item->name);
     add(changes, item->kind, item->name, version, version, item->words);
   }
 }

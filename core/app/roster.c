@@ -4,10 +4,9 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/grow.h"
 #include "base/slice.h"
 #include "script/script.h"
-
-enum { FIRST = 16 };
 
 struct peri_roster {
   struct peri_arena *arena;  // of the texts
@@ -56,14 +55,12 @@ static size_t place_of(const struct peri_roster *roster, const char *kind,
 }
 
 static int grow(struct peri_roster *roster) {
-  size_t capacity = roster->capacity > 0 ? roster->capacity * 2 : FIRST;
   struct peri_roster_entry *items =
-      realloc(roster->items, capacity * sizeof(struct peri_roster_entry));
+      peri_grow(roster->items, &roster->capacity, sizeof(*items));
   if (items == NULL) {
     return PERI_ENOMEM;
   }
   roster->items = items;
-  roster->capacity = capacity;
   return 0;
 }
 
@@ -184,6 +181,13 @@ const struct peri_roster_entry *peri_roster_of(const struct peri_roster *roster,
   return at < roster->count && compare(&roster->items[at], kind, name) == 0
              ? &roster->items[at]
              : NULL;
+}
+
+uint32_t peri_roster_version(const struct peri_roster *roster, const char *kind,
+                             const char *name) {
+  const struct peri_roster_entry *item =
+      roster != NULL ? peri_roster_of(roster, kind, name) : NULL;
+  return item != NULL ? item->version : 0;
 }
 
 /// Whether `name` is "NAME" or "KIND/NAME" of the policy.

@@ -37,12 +37,17 @@ int peri_roster_add(struct peri_roster *roster,
                     const struct peri_roster *other);
 
 size_t peri_roster_count(const struct peri_roster *roster);
+/// `index` is below the count; in the order of kind and name.
 const struct peri_roster_entry *peri_roster_at(const struct peri_roster *roster,
                                                size_t index);
 /// NULL when there is none.
 const struct peri_roster_entry *peri_roster_of(const struct peri_roster *roster,
                                                const char *kind,
                                                const char *name);
+
+/// The version of a policy that runs; 0 when none does, or `roster` is NULL.
+uint32_t peri_roster_version(const struct peri_roster *roster, const char *kind,
+                             const char *name);
 
 /// Finds the policy that somebody means by "cheap" or "balancer/cheap".
 /// @return 0, or PERI_ENOTFOUND or PERI_EINVAL (there are two) with words.

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/grow.h"
 #include "base/hash.h"
 
 // A folder on the way down, by which a link back up is known.
@@ -56,14 +57,12 @@ static int add_folder(struct walk *walk, const struct stat *st) {
   struct peri_scan *scan = &walk->scan;
   uint64_t looks[] = {st->st_dev, st->st_ino};
   if (scan->folder_count == walk->capacity) {
-    size_t capacity = walk->capacity > 0 ? walk->capacity * 2 : 16;
     struct peri_scan_folder *grown =
-        realloc(scan->folders, capacity * sizeof *grown);
+        peri_grow(scan->folders, &walk->capacity, sizeof *grown);
     if (grown == NULL) {
       return PERI_ENOMEM;
     }
     scan->folders = grown;
-    walk->capacity = capacity;
   }
   char *path = strdup(walk->path);
   if (path == NULL) {

@@ -2,10 +2,11 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/grow.h"
 #include "loop/timer.h"
 #include "proxy/private.h"
 
-enum { FIRST_CALLS = 64, NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000 };
 
 static void place(struct peri_proxy_alarms *alarms, size_t at,
                   struct peri_proxy_call *call) {
@@ -90,15 +91,12 @@ int peri_proxy_alarm_set(struct peri_proxy_alarms *alarms,
                          struct peri_proxy_call *call) {
   if (call->alarm_at == 0) {
     if (alarms->count == alarms->capacity) {
-      size_t capacity =
-          alarms->capacity == 0 ? FIRST_CALLS : alarms->capacity * 2;
-      struct peri_proxy_call **calls =
-          realloc(alarms->calls, capacity * sizeof(struct peri_proxy_call *));
+      struct peri_proxy_call **calls = peri_grow(
+          alarms->calls, &alarms->capacity, sizeof(struct peri_proxy_call *));
       if (calls == NULL) {
         return PERI_ENOMEM;
       }
       alarms->calls = calls;
-      alarms->capacity = capacity;
     }
     alarms->count++;
     place(alarms, alarms->count, call);

@@ -2,12 +2,13 @@
 #include <string.h>
 
 #include "base/container.h"
+#include "base/grow.h"
 #include "registry/directory_private.h"
 
 // How far back deletions are looked at together.
 static const uint64_t WINDOW_NS = 2000000000U;
 
-enum { FEWEST = 2, SMALLEST = 16 };
+enum { FEWEST = 2 };
 
 static struct peri_place *first_of(const struct peri_list *list, bool young) {
   if (young) {
@@ -39,15 +40,12 @@ static int reserve(struct peri_places *places) {
   if (places->names.count < places->suspect_capacity) {
     return 0;
   }
-  size_t capacity =
-      places->suspect_capacity > 0 ? places->suspect_capacity * 2 : SMALLEST;
-  struct peri_place **suspects =
-      realloc(places->suspects, capacity * sizeof(struct peri_place *));
+  struct peri_place **suspects = peri_grow(
+      places->suspects, &places->suspect_capacity, sizeof(struct peri_place *));
   if (!suspects) {
     return PERI_ENOMEM;
   }
   places->suspects = suspects;
-  places->suspect_capacity = capacity;
   return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/grow.h"
 #include "base/hash.h"
 #include "loop/file.h"
 #include "model/config.h"
@@ -71,14 +72,12 @@ static int add(struct reading *reading, const char *relative, const char *path,
     goto fail;
   }
   if (shelf->count == shelf->capacity) {
-    size_t capacity = shelf->capacity > 0 ? shelf->capacity * 2 : 64;
     struct entry *grown =
-        realloc(shelf->entries, capacity * sizeof(*shelf->entries));
+        peri_grow(shelf->entries, &shelf->capacity, sizeof(*grown));
     if (!grown) {
       goto fail;
     }
     shelf->entries = grown;
-    shelf->capacity = capacity;
   }
   source.digest = code == 0 ? peri_hash_xxh3(text, 0) : 0;
   shelf->entries[shelf->count++] = (struct entry){source, reading->order};
