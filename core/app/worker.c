@@ -199,6 +199,7 @@ static void tear_down(struct peri_worker *worker) {
   }
   // The calls it carried have ended with the streams on both of their sides.
   peri_proxy_free(worker->proxy);
+  worker->proxy = NULL;
   if (worker->script != NULL) {
     peri_script_free(worker->script);
   }
