@@ -67,10 +67,6 @@ static void on_accepted(void *ctx, int fd) {
   turn(admin);
 }
 
-static void on_refused(void *ctx) {
-  (void)ctx;
-}
-
 static enum MHD_Result send_text(struct MHD_Connection *connection,
                                  unsigned status, const char *type,
                                  struct peri_buffer *text) {
@@ -197,8 +193,7 @@ static int start_daemon(struct peri_admin *admin, struct peri_loop *loop) {
     rc = peri_timer_new(loop, on_timer, admin, &admin->timer);
   }
   if (rc == 0) {
-    rc = peri_listener_start(admin->listener, loop, on_accepted, on_refused,
-                             admin);
+    rc = peri_listener_start(admin->listener, loop, on_accepted, NULL, admin);
   }
   return rc;
 }

@@ -6,6 +6,7 @@
 struct peri_address;
 struct peri_loop;
 struct peri_metrics;
+struct peri_registry;
 
 /// The operator's HTTP/1.1 page: /live, /ready and /metrics. Runs on the
 /// control loop; its thread only.
@@ -24,6 +25,7 @@ int peri_admin_new(const struct peri_admin_options *options,
                    struct peri_admin **ret_admin,
                    struct peri_problem *ret_problem);
 
+/// Where it really listens.
 const struct peri_address *peri_admin_address(const struct peri_admin *admin);
 
 /// What /ready says: 200 when `reason` is NULL, else 503 with the reason, a
@@ -32,7 +34,6 @@ void peri_admin_ready(struct peri_admin *admin, const char *reason);
 
 /// Lets /ready tell, after its first line, how current the registry is.
 /// Borrowed.
-struct peri_registry;
 void peri_admin_describe(struct peri_admin *admin,
                          struct peri_registry *registry);
 

@@ -26,8 +26,8 @@ const struct peri_address *peri_listener_address(
 /// Accepts on `loop`: each connection comes as a non-blocking, close-on-exec
 /// descriptor (TCP_NODELAY set) that the callee owns. When descriptors run out
 /// (EMFILE) the waiting connection is accepted with a spare one and closed,
-/// counted by `refused(ctx)`, so the loop never spins. At most 64 accepts an
-/// iteration.
+/// counted by `refused(ctx)`, which may be NULL, so the loop never spins. At
+/// most 64 accepts an iteration. @return 0 or a libuv code.
 int peri_listener_start(struct peri_listener *listener, struct peri_loop *loop,
                         void (*accepted)(void *ctx, int fd),
                         void (*refused)(void *ctx), void *ctx);
