@@ -12,6 +12,12 @@ bool peri_slice_equal(struct peri_slice a, struct peri_slice b) {
   return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+int peri_slice_compare(struct peri_slice a, struct peri_slice b) {
+  size_t shorter = a.len < b.len ? a.len : b.len;
+  int order = shorter > 0 ? memcmp(a.ptr, b.ptr, shorter) : 0;
+  return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 bool peri_slice_is(struct peri_slice a, const char *text) {
   return peri_slice_equal(a, peri_slice_of(text));
 }

@@ -9,6 +9,10 @@ struct peri_slice peri_slice_of(const char *text);
 /// Same length and same bytes. Any thread.
 bool peri_slice_equal(struct peri_slice a, struct peri_slice b);
 
+/// Below 0, 0 or above 0 as `a` comes before `b`, is the same or comes after it
+/// in the order of their bytes (unsigned). Any thread.
+int peri_slice_compare(struct peri_slice a, struct peri_slice b);
+
 /// Same bytes as the NUL-terminated `text`. Any thread.
 bool peri_slice_is(struct peri_slice a, const char *text);
 

@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/container.h"
+#include "base/slice.h"
 #include "etcd/kv.h"
 #include "etcd/private.h"
 
@@ -54,12 +55,6 @@ static int advance(struct peri_etcd_scan *scan, struct peri_slice last) {
   return rc == 0 ? peri_buffer_add(&scan->next, "", 1) : rc;
 }
 
-static int compare(struct peri_slice a, struct peri_slice b) {
-  size_t shorter = a.len < b.len ? a.len : b.len;
-  int order = shorter > 0 ? memcmp(a.ptr, b.ptr, shorter) : 0;
-  return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /// Whether it can be the page that was asked for: the keys of the range from
 /// `next` on, in order. Else there might never be a last one.
 static bool is_page(const struct peri_etcd_scan *scan,
@@ -71,13 +66,13 @@ static bool is_page(const struct peri_etcd_scan *scan,
     return false;
   }
   for (size_t i = 0; i < result->kv_count; i++) {
-    int order = compare(result->kvs[i].key, least);
+    int order = peri_slice_compare(result->kvs[i].key, least);
     if (order < 0 || (order == 0 && i > 0)) {
       return false;
     }
     least = result->kvs[i].key;
   }
-  return result->kv_count == 0 || endless || compare(least, end) < 0;
+  return result->kv_count == 0 || endless || peri_slice_compare(least, end) < 0;
 }
 
 static void page_done(void *ctx, const struct peri_etcd_error *error,

@@ -62,11 +62,8 @@ void peri_watch_parts_clear(struct peri_watch_parts *parts) {
 }
 
 static int compare_keys(const Etcdpb__Event *a, const Etcdpb__Event *b) {
-  ProtobufCBinaryData x = a->kv->key;
-  ProtobufCBinaryData y = b->kv->key;
-  size_t shorter = x.len < y.len ? x.len : y.len;
-  int order = shorter == 0 ? 0 : memcmp(x.data, y.data, shorter);
-  return order != 0 ? order : (x.len > y.len) - (x.len < y.len);
+  return peri_slice_compare(peri_proto_slice(a->kv->key),
+                            peri_proto_slice(b->kv->key));
 }
 
 static int by_revision(const void *left, const void *right) {

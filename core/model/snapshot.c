@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/slice.h"
 #include "model/peers.h"
 
 struct peri_snapshot {
@@ -59,15 +60,6 @@ uint64_t peri_snapshot_version(const struct peri_snapshot *snapshot) {
   return snapshot->version;
 }
 
-// Orders a slice against a NUL-terminated name as strcmp() orders two names.
-static int compare(struct peri_slice wanted, const char *name) {
-  size_t len = strlen(name);
-  size_t shorter = wanted.len < len ? wanted.len : len;
-  int order = shorter > 0 ? memcmp(wanted.ptr, name, shorter) : 0;
-
-  return order != 0 ? order : (wanted.len > len) - (wanted.len < len);
-}
-
 struct peri_peers *peri_snapshot_find(const struct peri_snapshot *snapshot,
                                       struct peri_slice service) {
   size_t low = 0;
@@ -76,7 +68,8 @@ struct peri_peers *peri_snapshot_find(const struct peri_snapshot *snapshot,
   while (low < high) {
     size_t middle = low + (high - low) / 2;
     struct peri_peers *peers = snapshot->peers[middle];
-    int order = compare(service, peri_peers_service(peers));
+    int order =
+        peri_slice_compare(service, peri_slice_of(peri_peers_service(peers)));
     if (order == 0) {
       return peers;
     }

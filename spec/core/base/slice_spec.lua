@@ -21,6 +21,17 @@ describe("base/slice", function()
     assert.is_false(C.peri_slice_is(slice("abc\0"), "abc"))
   end)
 
+  it("orders by bytes, and what is shorter first", function()
+    local sorted = { "", "\0", "a", "a\0", "aa", "b", "\xff" }
+    for i, one in ipairs(sorted) do
+      for j, other in ipairs(sorted) do
+        local order = C.peri_slice_compare(slice(one), slice(other))
+        assert.equal(i < j and -1 or i > j and 1 or 0, order < 0 and -1 or order > 0 and 1 or 0)
+      end
+    end
+    assert.equal(0, C.peri_slice_compare(C.peri_slice_of(nil), slice("")))
+  end)
+
   it("knows prefixes", function()
     assert.is_true(C.peri_slice_starts(slice("unix:/x"), "unix:"))
     assert.is_true(C.peri_slice_starts(slice("x"), ""))
