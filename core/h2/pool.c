@@ -7,6 +7,7 @@
 #include "base/container.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/random.h"
 #include "base/slice.h"
 #include "h2/conn.h"
 #include "h2/dial.h"
@@ -28,7 +29,7 @@ void peri_h2_pool_init(struct peri_h2_pool *pool,
                        const struct peri_h2_pool_setup *setup) {
   memset(pool, 0, sizeof(*pool));
   pool->setup = *setup;
-  pool->random = peri_hash_random_seed() | 1;
+  pool->random = peri_hash_random_seed();
   for (size_t i = 0; i < PERI_POOL_BUCKETS; i++) {
     peri_list_init(&pool->buckets[i]);
   }
@@ -264,10 +265,7 @@ static uint64_t backoff_ns(struct peri_h2_pool *pool, uint32_t failures) {
   if (ms > pool->setup.backoff_max_ms) {
     ms = pool->setup.backoff_max_ms;
   }
-  pool->random ^= pool->random << 13;
-  pool->random ^= pool->random >> 7;
-  pool->random ^= pool->random << 17;
-  return ms * (800000 + pool->random % 400001);
+  return ms * (800000 + peri_random_below(&pool->random, 400001));
 }
 
 void peri_h2_pool_forget(struct peri_h2_pool *pool, struct peri_h2_conn *conn) {

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/random.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "model/config.h"
@@ -143,13 +144,6 @@ static bool header(void *ctx, const char *name, struct peri_slice *ret_value) {
   return peri_h2_stream_header(call->caller, name, ret_value);
 }
 
-uint64_t peri_proxy_random(struct peri_proxy *proxy) {
-  proxy->random ^= proxy->random << 13;
-  proxy->random ^= proxy->random >> 7;
-  proxy->random ^= proxy->random << 17;
-  return proxy->random;
-}
-
 // The first route that matches, with its target and limit. False: out of
 // memory, and the call is refused.
 static bool match(struct peri_proxy_call *call) {
@@ -164,7 +158,8 @@ static bool match(struct peri_proxy_call *call) {
   if (call->route == NULL) {
     return true;
   }
-  call->target = peri_route_choose(call->route, peri_proxy_random(proxy));
+  call->target =
+      peri_route_choose(call->route, peri_random_next(&proxy->random));
   if (call->route->timeout_ms == 0) {
     return true;
   }

@@ -322,8 +322,6 @@ void peri_proxy_find(struct peri_proxy_call *call);
 struct peri_slice peri_proxy_host_of(struct peri_slice authority);
 /// Whether a host may be the name of a service rather than of this machine.
 bool peri_proxy_is_name(struct peri_slice host);
-/// The next one of the proxy's random numbers.
-uint64_t peri_proxy_random(struct peri_proxy *proxy);
 /// A name did not come in time.
 void peri_proxy_find_late(struct peri_proxy_call *call);
 

@@ -20,7 +20,7 @@ int peri_proxy_new(const struct peri_proxy_options *options,
   }
   proxy->options = *options;
   proxy->seed = peri_hash_random_seed();
-  proxy->random = peri_hash_random_seed() | 1;
+  proxy->random = peri_hash_random_seed();
   peri_list_init(&proxy->services);
   peri_list_init(&proxy->provided);
   peri_list_init(&proxy->calls);

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/random.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "model/config.h"
@@ -59,7 +60,8 @@ static void find(struct asking *asking) {
     by_call(asking);
     return;
   }
-  subject->target = peri_route_choose(subject->route, peri_proxy_random(proxy));
+  subject->target =
+      peri_route_choose(subject->route, peri_random_next(&proxy->random));
   struct peri_proxy_service *service =
       proxy->table->routes[subject->route->index - 1]
                           [subject->target - subject->route->targets];

@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/slice.h"
 #include "etcd/kv.h"
 #include "etcd/session.h"
@@ -91,7 +92,8 @@ static void read_later(struct peri_discovery *discovery, unsigned tries) {
     most = RETRY_MOST_MS;
   }
   peri_timer_start(discovery->retry,
-                   most / 2 + peri_discovery_random(discovery, most / 2), 0);
+                   most / 2 + peri_random_below(&discovery->random, most / 2),
+                   0);
 }
 
 void peri_discovery_retry(struct peri_discovery *discovery) {
@@ -253,7 +255,7 @@ int peri_discovery_new(const struct peri_discovery_options *options,
     return PERI_ENOMEM;
   }
   discovery->options = *options;
-  discovery->random = peri_hash_random_seed() | 1;
+  discovery->random = peri_hash_random_seed();
   discovery->stale_since_ns = peri_clock_mono_ns();
   int rc = fill(discovery);
   if (rc < 0) {
@@ -285,15 +287,6 @@ void peri_discovery_free(struct peri_discovery *discovery) {
   free(discovery->service);
   free(discovery->self);
   free(discovery);
-}
-
-uint64_t peri_discovery_random(struct peri_discovery *discovery,
-                               uint64_t below) {
-  // xorshift64 (Marsaglia 2003): spreads requests, guards nothing.
-  discovery->random ^= discovery->random << 13;
-  discovery->random ^= discovery->random >> 7;
-  discovery->random ^= discovery->random << 17;
-  return below > 0 ? discovery->random % below : 0;
 }
 
 const char *peri_discovery_service(const struct peri_discovery *discovery) {

@@ -1,4 +1,5 @@
 #include "base/metrics.h"
+#include "base/random.h"
 #include "base/slice.h"
 #include "etcd/kv.h"
 #include "etcd/session.h"
@@ -15,12 +16,13 @@ enum {
 };
 
 static void plan(struct peri_discovery *discovery) {
-  uint64_t every =
+  uint32_t every =
       discovery->options.audit_ms > 0 ? discovery->options.audit_ms : AUDIT_MS;
   // ± 50 %, so that a fleet does not ask in step.
-  uint64_t wait = discovery->suspicious
-                      ? AGAIN_MS
-                      : every / 2 + peri_discovery_random(discovery, every);
+  uint64_t wait =
+      discovery->suspicious
+          ? AGAIN_MS
+          : every / 2 + peri_random_below(&discovery->random, every);
   peri_timer_start(discovery->audit, wait, 0);
 }
 
@@ -116,10 +118,10 @@ void peri_discovery_audit_soon(struct peri_discovery *discovery) {
   uint64_t window_ms = peri_directory_keys(discovery->directory) / KEYS_A_MS;
   window_ms = window_ms < SOON_MOST_MS ? window_ms : SOON_MOST_MS;
   discovery->doubtful = true;
-  peri_timer_start(discovery->audit,
-                   SOON_LEAST_MS + peri_discovery_random(
-                                       discovery, window_ms + SOON_LEAST_MS),
-                   0);
+  uint32_t spread_ms = (uint32_t)window_ms + SOON_LEAST_MS;
+  peri_timer_start(
+      discovery->audit,
+      SOON_LEAST_MS + peri_random_below(&discovery->random, spread_ms), 0);
 }
 
 void peri_discovery_audit_free(struct peri_discovery *discovery) {

@@ -59,9 +59,6 @@ void peri_discovery_put(struct peri_discovery *discovery,
                         const struct peri_etcd_kv *kv, uint64_t now_ns);
 void peri_discovery_trouble(struct peri_discovery *discovery,
                             const struct peri_etcd_error *error);
-/// A number below `below`.
-uint64_t peri_discovery_random(struct peri_discovery *discovery,
-                               uint64_t below);
 
 /// discovery_watch.c: starts the watch after the revision that is known.
 int peri_discovery_watch(struct peri_discovery *discovery);

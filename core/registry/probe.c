@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/hash.h"
 #include "base/proto.h"
+#include "base/random.h"
 #include "base/status.h"
 #include "loop/timer.h"
 #include "registry/reach_private.h"
@@ -41,11 +42,10 @@ struct peri_probe {
 
 // 90 to 110 % of the time, so that probes that began together drift apart.
 static uint64_t pause_ms(struct peri_probe *probe) {
-  probe->random = probe->random * 6364136223846793005U + 1442695040888963407U;
-  uint64_t spread = probe->every_ms / 5;
+  uint32_t spread = probe->every_ms / 5;
 
-  return probe->every_ms - spread / 2 +
-         (spread > 0 ? (probe->random >> 33) % (spread + 1) : 0);
+  return (uint64_t)probe->every_ms - spread / 2 +
+         peri_random_below(&probe->random, spread + 1);
 }
 
 // A look is over, with words on what is wrong or NULL. `definite`: one failure

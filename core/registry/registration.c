@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/metrics.h"
+#include "base/random.h"
 #include "base/slice.h"
 #include "etcd/keepalive.h"
 #include "etcd/session.h"
@@ -27,20 +28,12 @@ enum {
   LOG_EVERY_MS = 10000
 };
 
-uint64_t peri_registrar_random_ms(struct peri_registrar *registrar,
-                                  uint64_t most_ms) {
-  registrar->random ^= registrar->random << 13;
-  registrar->random ^= registrar->random >> 7;
-  registrar->random ^= registrar->random << 17;
-  return most_ms > 0 ? registrar->random % most_ms : 0;
-}
-
-uint64_t peri_registrar_window_ms(const struct peri_registrar *registrar) {
+uint32_t peri_registrar_window_ms(const struct peri_registrar *registrar) {
   uint64_t fleet =
       registrar->fleet != NULL ? registrar->fleet(registrar->ctx) : 0;
   uint64_t most = (uint64_t)WINDOW_MOST_MS * FLEET_PER_S / 1000;
   uint64_t ms = (fleet < most ? fleet : most) * 1000 / FLEET_PER_S;
-  return ms < WINDOW_LEAST_MS ? WINDOW_LEAST_MS : ms;
+  return ms < WINDOW_LEAST_MS ? WINDOW_LEAST_MS : (uint32_t)ms;
 }
 
 void peri_registrar_at(uint64_t *next_ns, uint64_t at_ns) {
@@ -85,12 +78,12 @@ void peri_retry_reset(struct peri_retry *retry) {
 
 void peri_retry_hurry(struct peri_registrar *registrar,
                       struct peri_retry *retry, uint64_t now_ns,
-                      uint64_t window_ms) {
+                      uint32_t window_ms) {
   if (retry->kind == PERI_ETCD_OK || peri_retry_blocked(retry)) {
     return;
   }
   uint64_t due_ns =
-      now_ns + peri_registrar_random_ms(registrar, window_ms) * MS_NS;
+      now_ns + peri_random_below(&registrar->random, window_ms) * MS_NS;
   if (due_ns < retry->due_ns) {
     retry->due_ns = due_ns;
   }
@@ -99,11 +92,11 @@ void peri_retry_hurry(struct peri_registrar *registrar,
 static uint64_t pause_ms(struct peri_registrar *registrar,
                          const struct peri_retry *retry) {
   if (peri_retry_blocked(retry)) {
-    uint64_t spread = PERI_REGISTRAR_BLOCKED_MS / 10;
+    uint32_t spread = PERI_REGISTRAR_BLOCKED_MS / 10;
     return PERI_REGISTRAR_BLOCKED_MS - spread / 2 +
-           peri_registrar_random_ms(registrar, spread);
+           peri_random_below(&registrar->random, spread);
   }
-  uint64_t most = PAUSE_MOST_MS;
+  uint32_t most = PAUSE_MOST_MS;
   if (retry->kind == PERI_ETCD_UNREACHABLE ||
       retry->kind == PERI_ETCD_NO_LEADER) {
     most = PAUSE_AWAY_MS;
@@ -111,9 +104,9 @@ static uint64_t pause_ms(struct peri_registrar *registrar,
     most = PAUSE_LATE_MS;
   }
   unsigned doublings = retry->failures < 6 ? retry->failures - 1 : 5;
-  uint64_t ms = (uint64_t)PAUSE_FIRST_MS << doublings;
+  uint32_t ms = (uint32_t)PAUSE_FIRST_MS << doublings;
   return PAUSE_LEAST_MS +
-         peri_registrar_random_ms(registrar, ms < most ? ms : most);
+         peri_random_below(&registrar->random, ms < most ? ms : most);
 }
 
 static void count_failure(struct peri_registrar *registrar, int kind) {
@@ -280,7 +273,7 @@ int peri_registrar_new(const struct peri_registrar_options *options,
   registrar->fleet = options->fleet;
   registrar->changed = options->changed;
   registrar->ctx = options->ctx;
-  registrar->random = peri_hash_random_seed() | 1;
+  registrar->random = peri_hash_random_seed();
   peri_list_init(&registrar->listings);
   peri_list_init(&registrar->removed);
   int rc = PERI_ENOMEM;
@@ -391,7 +384,7 @@ int peri_registrar_add(struct peri_registrar *registrar,
 
 void peri_registrar_hurry(struct peri_registrar *registrar) {
   uint64_t now = peri_clock_mono_ns();
-  uint64_t window_ms = peri_registrar_window_ms(registrar);
+  uint32_t window_ms = peri_registrar_window_ms(registrar);
   peri_retry_hurry(registrar, &registrar->retry, now, window_ms);
   peri_retry_hurry(registrar, &registrar->batch_retry, now, 1);
   peri_retry_hurry(registrar, &registrar->revoke_retry, now, 1);

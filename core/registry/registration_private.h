@@ -132,9 +132,6 @@ struct peri_registrar {
 // due, lowering `*next_ns` to when they want to be called again. No callback of
 // the registrar's user is called from them.
 
-/// A random number of milliseconds below `most_ms`.
-uint64_t peri_registrar_random_ms(struct peri_registrar *registrar,
-                                  uint64_t most_ms);
 /// Calls the step functions in the next turn of the loop.
 void peri_registrar_wake(struct peri_registrar *registrar);
 /// Notes a failure (error NULL: out of memory) of `what` with `key`: counts and
@@ -147,9 +144,9 @@ bool peri_registrar_failed(struct peri_registrar *registrar,
 /// `window_ms`.
 void peri_retry_hurry(struct peri_registrar *registrar,
                       struct peri_retry *retry, uint64_t now_ns,
-                      uint64_t window_ms);
+                      uint32_t window_ms);
 /// How long a fleet as last seen spreads what all of it does at once.
-uint64_t peri_registrar_window_ms(const struct peri_registrar *registrar);
+uint32_t peri_registrar_window_ms(const struct peri_registrar *registrar);
 /// Lowers `*next_ns` (0: never) to `at_ns`.
 void peri_registrar_at(uint64_t *next_ns, uint64_t at_ns);
 /// The code that the registrar's user gets for a kind of failure.

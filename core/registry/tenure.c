@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/random.h"
 #include "etcd/keepalive.h"
 #include "etcd/lease.h"
 #include "etcd/session.h"
@@ -64,8 +65,8 @@ void peri_tenure_lost(struct peri_registrar *registrar) {
   }
   // A whole fleet may have lost its leases in the same moment.
   peri_retry_reset(&registrar->retry);
-  uint64_t wait_ms =
-      peri_registrar_random_ms(registrar, peri_registrar_window_ms(registrar));
+  uint64_t wait_ms = peri_random_below(&registrar->random,
+                                       peri_registrar_window_ms(registrar));
   registrar->retry.due_ns = now + wait_ms * 1000000;
   peri_registrar_wake(registrar);
 }

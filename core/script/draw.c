@@ -1,17 +1,12 @@
 #include "script/draw.h"
 
+#include "base/random.h"
 #include "model/load.h"
 #include "model/peers.h"
 #include "script/handle.h"
 
-// SplitMix64: even enough for choices.
 static size_t below(struct peri_peers_handle *handle, size_t count) {
-  uint64_t x = (handle->random += UINT64_C(0x9e3779b97f4a7c15));
-
-  x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-  x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-  x ^= x >> 31;
-  return (size_t)(((x >> 32) * count) >> 32);
+  return peri_random_below(&handle->random, (uint32_t)count);
 }
 
 static size_t at_place(const struct peri_draw *from, size_t place) {

@@ -3,20 +3,12 @@
 #include <math.h>
 
 #include "base/hash.h"
+#include "base/random.h"
 #include "script/lib.h"
 
-// SplitMix64: quick, even, and for choices only; nothing secret is made of it.
-struct source {
-  uint64_t state;
-};
-
+// The state is the upvalue.
 static uint64_t next(lua_State *L) {
-  struct source *source = lua_touserdata(L, lua_upvalueindex(1));
-  uint64_t x = (source->state += UINT64_C(0x9e3779b97f4a7c15));
-
-  x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-  x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-  return x ^ (x >> 31);
+  return peri_random_next(lua_touserdata(L, lua_upvalueindex(1)));
 }
 
 static int random_number(lua_State *L) {
@@ -50,8 +42,8 @@ int peri_lib_random(struct lua_State *L) {
       {"number", random_number}, {"integer", random_integer}, {NULL, NULL}};
 
   lua_newtable(L);
-  struct source *source = lua_newuserdata(L, sizeof(*source));
-  source->state = peri_hash_random_seed();
+  uint64_t *state = lua_newuserdata(L, sizeof(*state));
+  *state = peri_hash_random_seed();
   luaL_setfuncs(L, functions, 1);
   return 1;
 }
