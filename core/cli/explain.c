@@ -5,8 +5,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "base/slice.h"
-#include "base/text.h"
+#include "base/proto.h"
 #include "cli/arguments.h"
 #include "cli/explain_table.h"
 #include "cli/headers.h"
@@ -14,14 +13,8 @@
 #include "cli/verbs.h"
 #include "rpc/call.h"
 
-static struct peri_slice slice_of(ProtobufCBinaryData data) {
-  struct peri_slice slice = {data.len > 0 ? (const char *)data.data : "",
-                             data.len};
-  return slice;
-}
-
 static struct peri_json *bytes_json(ProtobufCBinaryData data) {
-  return peri_json_string(slice_of(data));
+  return peri_json_string(peri_proto_slice(data));
 }
 
 static struct peri_json *number(uint64_t value) {
@@ -53,7 +46,8 @@ static struct peri_json *object_of(const struct member *members, size_t count) {
 
 static struct peri_json *metadata_json(ProtobufCBinaryData data) {
   struct peri_json *json = NULL;
-  return data.len > 0 && peri_json_parse(slice_of(data), &json, NULL) == 0
+  return data.len > 0 &&
+                 peri_json_parse(peri_proto_slice(data), &json, NULL) == 0
              ? json
              : peri_json_object();
 }
@@ -136,23 +130,15 @@ static int show_json(struct peri_slice message, bool one) {
   return peri_cli_print_json(json);
 }
 
-/// Whatever answered: nothing may drive a terminal.
-static int print_lines(ProtobufCBinaryData lines) {
-  size_t used = 0;
-  for (size_t at = 0; at < lines.len;) {
-    char *from = (char *)lines.data + at;
-    const char *end = memchr(from, '\n', lines.len - at);
-    size_t len = end != NULL ? (size_t)(end - from) : lines.len - at;
-    size_t kept = peri_text_clean(from, len);
-    memmove((char *)lines.data + used, from, kept);
-    used += kept;
-    at += len + 1;
-    if (end != NULL) {
-      lines.data[used++] = '\n';
-    }
+/// Prints and frees what was written, unless that failed.
+static int print(struct peri_buffer *text, int rc) {
+  if (rc == 0) {
+    rc = peri_cli_print(peri_buffer_slice(text), true);
+  } else if (rc == PERI_ENOMEM) {
+    fprintf(stderr, "perigee: out of memory\n");
   }
-  lines.len = used;
-  return peri_cli_print(slice_of(lines), true);
+  peri_buffer_done(text);
+  return rc;
 }
 
 static int show_words(struct peri_slice message) {
@@ -162,24 +148,19 @@ static int show_words(struct peri_slice message) {
   if (response == NULL) {
     return PERI_EPROTO;
   }
+  struct peri_buffer text = {0};
   int rc = 0;
   for (size_t i = 0; rc == 0 && i < response->n_decisions; i++) {
-    rc = print_lines(response->decisions[i]->text);
+    rc = peri_cli_add_lines(peri_proto_slice(response->decisions[i]->text), "",
+                            &text);
   }
   perigee__v1__explain_response__free_unpacked(response, NULL);
-  return rc;
+  return print(&text, rc);
 }
 
 static int show_table(struct peri_slice message) {
   struct peri_buffer text = {0};
-  int rc = peri_cli_explain_table(message, &text);
-  if (rc == 0) {
-    rc = peri_cli_print(peri_buffer_slice(&text), false);
-  } else if (rc == PERI_ENOMEM) {
-    fprintf(stderr, "perigee: out of memory\n");
-  }
-  peri_buffer_done(&text);
-  return rc;
+  return print(&text, peri_cli_explain_table(message, &text));
 }
 
 static ProtobufCBinaryData text(const char *value, size_t len) {

@@ -5,22 +5,16 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/proto.h"
+#include "cli/output.h"
 #include "model/decision.h"
 
 enum { COLUMNS = 6, CELL_BYTES = 384, SHOWN_BYTES = 256, NS_PER_MS = 1000000 };
 
-/// A cell of bytes that come from others: nothing may drive a terminal.
 static size_t put(char *cell, size_t used, ProtobufCBinaryData data) {
-  size_t room = CELL_BYTES - 1 - used;
-  size_t len = data.len < SHOWN_BYTES ? data.len : SHOWN_BYTES;
-  len = len < room ? len : room;
-  if (len > 0) {
-    memcpy(&cell[used], data.data, len);
-  }
-  used += peri_text_clean(&cell[used], len);
-  cell[used] = '\0';
-  return used;
+  size_t room = CELL_BYTES - used;
+  return used + peri_cli_cell(peri_proto_slice(data), cell + used,
+                              room <= SHOWN_BYTES ? room : SHOWN_BYTES + 1);
 }
 
 static void put_span(char *cell, uint64_t ns) {

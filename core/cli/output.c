@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/slice.h"
+#include "base/text.h"
 
 enum { PADDING = 64 };  // where the digits hold '='
 
@@ -114,6 +115,36 @@ struct peri_json *peri_cli_labels(struct peri_slice labels) {
     return NULL;
   }
   return object;
+}
+
+size_t peri_cli_cell(struct peri_slice words, char *ret_cell, size_t capacity) {
+  size_t len = words.len < capacity ? words.len : capacity - 1;
+  if (len > 0) {
+    memcpy(ret_cell, words.ptr, len);
+  }
+  len = peri_text_clean(ret_cell, len);
+  ret_cell[len] = '\0';
+  return len;
+}
+
+int peri_cli_add_lines(struct peri_slice words, const char *indent,
+                       struct peri_buffer *text) {
+  int rc = 0;
+  for (size_t at = 0; rc == 0 && at < words.len;) {
+    const char *from = words.ptr + at;
+    const char *end = memchr(from, '\n', words.len - at);
+    size_t len = end != NULL ? (size_t)(end - from) : words.len - at;
+    if (at > 0) {
+      rc = peri_buffer_printf(text, "\n%s", indent);
+    }
+    rc = rc == 0 ? peri_buffer_add(text, from, len) : rc;
+    if (rc == 0) {
+      text->len -= len;
+      text->len += peri_text_clean(text->ptr + text->len, len);
+    }
+    at += len + 1;
+  }
+  return rc;
 }
 
 int peri_cli_print(struct peri_slice bytes, bool line) {

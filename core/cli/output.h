@@ -22,6 +22,16 @@ struct peri_json *peri_cli_json_with(struct peri_json *object, const char *key,
 /// NULL when out of memory.
 struct peri_json *peri_cli_labels(struct peri_slice labels);
 
+/// Copies what others wrote into a cell of a table: cleaned as
+/// peri_text_clean() does, cut to `capacity`, NUL-terminated. Returns its
+/// length.
+size_t peri_cli_cell(struct peri_slice words, char *ret_cell, size_t capacity);
+
+/// Appends lines that others wrote, each cleaned, with `indent` before all but
+/// the first and without the last newline. @return 0 or PERI_ENOMEM.
+int peri_cli_add_lines(struct peri_slice words, const char *indent,
+                       struct peri_buffer *text);
+
 /// Writes bytes to standard output, with a newline behind them when `line` says
 /// so and they do not end with one. @return 0, or PERI_EIO (already told on
 /// standard error).

@@ -10,6 +10,8 @@
 #include "cli/verbs.h"
 #include "rpc/call.h"
 
+enum { CELL_BYTES = 512 };
+
 static struct peri_json *metadata_of(const Perigee__V1__Peer *peer) {
   struct peri_json *json;
   if (peer->metadata.len == 0 ||
@@ -63,11 +65,12 @@ static struct peri_json *all_json(const Perigee__V1__PeersResponse *response) {
 }
 
 static int print_peer(const Perigee__V1__Peer *peer, struct peri_buffer *text) {
-  int rc = peri_buffer_printf(text, "  %.*s  weight %u", (int)peer->address.len,
-                              (const char *)peer->address.data, peer->weight);
+  char cell[CELL_BYTES];
+  (void)peri_cli_cell(peri_proto_slice(peer->address), cell, sizeof(cell));
+  int rc = peri_buffer_printf(text, "  %s  weight %u", cell, peer->weight);
   if (rc == 0 && peer->zone.len > 0) {
-    rc = peri_buffer_printf(text, "  zone %.*s", (int)peer->zone.len,
-                            (const char *)peer->zone.data);
+    (void)peri_cli_cell(peri_proto_slice(peer->zone), cell, sizeof(cell));
+    rc = peri_buffer_printf(text, "  zone %s", cell);
   }
   return rc == 0 ? peri_buffer_printf(text, "%s%s\n",
                                       peer->suspect ? "  suspect" : "",
@@ -78,6 +81,7 @@ static int print_peer(const Perigee__V1__Peer *peer, struct peri_buffer *text) {
 static int print_text(const struct peri_cli_arguments *arguments,
                       const Perigee__V1__PeersResponse *response,
                       struct peri_buffer *text) {
+  char name[CELL_BYTES];
   int rc = 0;
   if (response->n_services == 0 && arguments->word_count > 0) {
     rc = peri_buffer_printf(text,
@@ -92,8 +96,8 @@ static int print_text(const struct peri_cli_arguments *arguments,
     const Perigee__V1__Service *service = response->services[i];
     bool cluster = peri_slice_equal(peri_proto_slice(service->name),
                                     peri_proto_slice(response->cluster));
-    rc = peri_buffer_printf(text, "%.*s%s\n", (int)service->name.len,
-                            (const char *)service->name.data,
+    (void)peri_cli_cell(peri_proto_slice(service->name), name, sizeof(name));
+    rc = peri_buffer_printf(text, "%s%s\n", name,
                             cluster ? " (the cluster)" : "");
     for (size_t j = 0; rc == 0 && j < service->n_peers; j++) {
       rc = print_peer(service->peers[j], text);

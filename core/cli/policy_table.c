@@ -6,37 +6,18 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/proto.h"
 #include "base/slice.h"
+#include "cli/output.h"
 
 enum { COLUMNS = 8, CELL_BYTES = 1024, MS_PER_S = 1000 };
 
-/// Nothing in what others wrote may drive a terminal; further lines are
-/// indented.
 static int add_words(struct peri_buffer *text, ProtobufCBinaryData words) {
-  int rc = 0;
-  for (size_t i = 0; rc == 0 && i < words.len; i++) {
-    uint8_t byte = words.data[i];
-    if (byte == '\n') {
-      rc = i + 1 < words.len ? peri_buffer_add(text, "\n  ", 3) : 0;
-    } else {
-      bool control = (byte < 0x20 && byte != '\t') || byte == 0x7f;
-      rc = peri_buffer_add(text, control ? "?" : (const char *)&byte, 1);
-    }
-  }
-  return rc;
+  return peri_cli_add_lines(peri_proto_slice(words), "  ", text);
 }
 
 static void write_text(ProtobufCBinaryData data, char cell[CELL_BYTES]) {
-  size_t len = data.len < CELL_BYTES - 1 ? data.len : CELL_BYTES - 1;
-  for (size_t i = 0; i < len; i++) {
-    bool control = data.data[i] < 0x20 || data.data[i] == 0x7f;
-    if (control) {
-      cell[i] = '?';
-    } else {
-      memcpy(&cell[i], &data.data[i], 1);
-    }
-  }
-  cell[len] = '\0';
+  (void)peri_cli_cell(peri_proto_slice(data), cell, CELL_BYTES);
 }
 
 static void write_bytes(uint64_t bytes, char cell[CELL_BYTES]) {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/proto.h"
 #include "base/slice.h"
+#include "cli/output.h"
 
 enum { COLUMNS = 7, CELL_BYTES = 256, SHOWN_BYTES = 200 };
 
@@ -26,18 +27,8 @@ static void write_time(uint64_t ms, char text[CELL_BYTES]) {
   }
 }
 
-/// Names come from others: nothing in them may drive a terminal.
 static void write_text(ProtobufCBinaryData data, char text[CELL_BYTES]) {
-  size_t len = data.len < SHOWN_BYTES ? data.len : SHOWN_BYTES;
-  for (size_t i = 0; i < len; i++) {
-    bool control = data.data[i] < 0x20 || data.data[i] == 0x7f;
-    if (control) {
-      text[i] = '?';
-    } else {
-      memcpy(&text[i], &data.data[i], 1);
-    }
-  }
-  text[len] = '\0';
+  (void)peri_cli_cell(peri_proto_slice(data), text, SHOWN_BYTES + 1);
 }
 
 /// What a service's row says; a static one has neither revision nor age.

@@ -64,8 +64,12 @@ describe("explanations", function()
 
   it("come only when they are asked for, and allowed", function()
     assert.equal("", (why(car.app, { header = CANARY })))
-    assert.equal("", (why(quiet.app, { header = CANARY .. ",perigee-explain=1" })))
-    assert.equal("", (why(provider.mesh, { header = "perigee-service=blue,perigee-explain=1" })))
+    for _, each in ipairs({ { quiet.app, CANARY }, { provider.mesh, "perigee-service=blue" } }) do
+      local lines, seen = why(each[1], { header = each[2] .. ",perigee-explain=1" })
+      assert.equal("", lines)
+      assert.equal("OK", seen.code)
+      assert.is_nil(seen.asked["perigee-explain"])
+    end
     local lines = why(meshed.mesh, { header = "perigee-service=blue,perigee-explain=1" })
     assert.truthy(lines:find("from the mesh: provided here", 1, true), lines)
   end)

@@ -10,7 +10,7 @@ describe("perigee explain", function()
     car = sidecar.start([[return {
       workers = 2,
       listen = { app = "127.0.0.1:0", admin = false },
-      registry = { kind = "static", services = { canary = { { address = "127.0.0.1:1" } }, byhost = { { address = "127.0.0.1:2" } } } },
+      registry = { kind = "static", services = { canary = { { address = "127.0.0.1:1", metadata = { version = "2", api_key = "hidden" } } }, byhost = { { address = "127.0.0.1:2" } } } },
       routes = { { match = { service = "orders.*", header = { ["x-env"] = "canary" } }, to = "canary" } },
       groups = { g = { fallback = { "static_reply", value = "v" } } },
     }]])
@@ -47,6 +47,15 @@ describe("perigee explain", function()
     assert.truthy(got.out:find(" g listed ", 1, true), got.out)
   end)
 
+  local function keys(object)
+    local list = {}
+    for key in pairs(object) do
+      list[#list + 1] = key
+    end
+    table.sort(list)
+    return table.concat(list, " ")
+  end
+
   it("prints JSON", function()
     local one = json.decode(car:cli("explain", "--json", "orders.v1.Orders/Get", "--header=x-env=canary").out)
     assert.equal("orders.v1.Orders/Get", one.subject)
@@ -54,7 +63,12 @@ describe("perigee explain", function()
     assert.equal("127.0.0.1:1", one.candidates[1].address)
     assert.is_true(one.candidates[1].chosen)
     assert.same({}, one.missed)
+    assert.equal("after age_ms at_ns attempt candidates candidates_more chosen elapsed_ns found key kind missed missed_more older outcome policy reason route "
+      .. "service status subject text took_ns trouble version weight weights worker", keys(one))
+    assert.equal("address chosen failures inflight latency_ns metadata self suspect tried weight zone", keys(one.candidates[1]))
+    assert.same({ version = "2" }, one.candidates[1].metadata)
     assert.equal(0, car:cli("get", "g", "json").code)
+    assert.equal(keys(one), keys(json.decode(car:cli("explain", "--json", "g", "json").out)))
     local list, found = json.decode(car:cli("explain", "--json").out), false
     for _, each in ipairs(list) do
       found = found or each.key == "json"

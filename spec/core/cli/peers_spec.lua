@@ -28,6 +28,7 @@ describe("perigee peers", function()
       registry = { kind = "static", services = {
         GroupCache = { { address = "127.0.0.1:7", zone = "a" }, { address = "127.0.0.1:8", weight = 5 } },
         orders = { { address = "127.0.0.1:9" } },
+        odd = { { address = "127.0.0.1:10", zone = "a\27[31m" } },
       } },
       groups = {},
     }]])
@@ -35,6 +36,7 @@ describe("perigee peers", function()
     assert.truthy(text:find("GroupCache (the cluster)\n  127.0.0.1:7  weight 1  zone a  (this sidecar)\n  127.0.0.1:8  weight 5\n", 1, true), text)
     assert.truthy(text:find("orders\n  127.0.0.1:9  weight 1\n", 1, true), text)
     assert.equal("orders\n  127.0.0.1:9  weight 1\n", car:cli("peers", "orders").out)
+    assert.equal("odd\n  127.0.0.1:10  weight 1  zone a?[31m\n", car:cli("peers", "odd").out)
     local none = car:cli("peers", "none")
     assert.equal(0, none.code)
     assert.truthy(none.out:find("no service none is known", 1, true), none.out)
