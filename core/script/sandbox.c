@@ -1,4 +1,5 @@
 #include <lauxlib.h>
+#include <limits.h>
 #include <lua.h>
 #include <lualib.h>
 #include <string.h>
@@ -80,10 +81,16 @@ static int count_text(lua_State *L) {
 
 // table.insert and table.remove, which move elements but at the end.
 static int count_table(lua_State *L) {
-  bool at_end =
-      lua_gettop(L) == (lua_toboolean(L, lua_upvalueindex(2)) ? 1 : 2);
+  bool removes = lua_toboolean(L, lua_upvalueindex(2));
+  bool at_end = lua_gettop(L) == (removes ? 1 : 2);
   bool moves = lua_type(L, 1) == LUA_TTABLE && !at_end;
 
+  if (moves && !removes) {
+    // The builtin would go down to it, however far below the first it is.
+    lua_Number place = luaL_checknumber(L, 2);
+    luaL_argcheck(L, place >= 1 && place <= INT_MAX, 2,
+                  "position out of bounds");
+  }
   peri_vm_charge(L, 1 + (moves ? lua_objlen(L, 1) / 4 : 0));
   return pass_on(L);
 }

@@ -57,7 +57,7 @@
 --- Tables as lists.
 ---@class perigee.TableLibrary
 ---@field concat function
----@field insert function
+---@field insert function at a place from 1 on
 ---@field move function
 ---@field remove function
 ---@field sort function
