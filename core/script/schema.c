@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "script/vm.h"
 
 enum type {
   STRING,
@@ -182,8 +183,14 @@ static bool in_values(lua_State *L, int entry) {
     lua_pop(L, 1);
     return true;
   }
-  for (int i = 1; !found && i <= (int)lua_objlen(L, -1); i++) {
+  // Up to the first gap, since a list's length can be a lie.
+  for (int i = 1; !found; i++) {
     lua_rawgeti(L, -1, i);
+    if (lua_isnil(L, -1)) {
+      lua_pop(L, 1);
+      break;
+    }
+    peri_vm_charge(L, 1);
     found = lua_rawequal(L, -1, -3);
     lua_pop(L, 1);
   }
@@ -197,12 +204,17 @@ static int refuse_values(lua_State *L, int entry, const char *name,
   size_t used = 0;
 
   lua_getfield(L, entry, "values");
-  for (int i = 1; i <= (int)lua_objlen(L, -1) && used < sizeof(list); i++) {
+  for (int i = 1; used < sizeof(list); i++) {
     lua_rawgeti(L, -1, i);
-    lua_pushvalue(L, -1);  // lua_tostring() would change a number in place.
-    used += (size_t)snprintf(list + used, sizeof(list) - used, "%s\"%s\"",
-                             i > 1 ? ", " : "", lua_tostring(L, -1));
-    lua_pop(L, 2);
+    bool known = lua_isstring(L, -1);
+    if (!known && lua_isnil(L, -1)) {
+      lua_pop(L, 1);
+      break;
+    }
+    used += (size_t)snprintf(
+        list + used, sizeof(list) - used, "%s\"%s\"", i > 1 ? ", " : "",
+        known ? lua_tostring(L, -1) : luaL_typename(L, -1));
+    lua_pop(L, 1);
   }
   lua_pop(L, 1);
   return peri_problem_set(problem, PERI_ECONFIG,

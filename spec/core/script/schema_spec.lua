@@ -113,4 +113,12 @@ describe("a schema", function()
     malformed('schema.a: unknown key "typ"', "{ a = { typ = 'string' } }")
     malformed("schema.a: its default does not fit", "{ a = { type = 'integer', default = 'x' } }")
   end)
+
+  it("looks no further than the first gap of a list of values", function()
+    local text = [[(function() local list = {} for i = 0, 29 do list[2 ^ i] = "v" .. i end
+      return { a = { type = "string", values = list } } end)()]]
+    assert.equal("a=v1", (try(text, '{"a":"v1"}')))
+    local _, _, words = try(text, '{"a":"v29"}')
+    assert.equal('fallback p: option "a" must be one of "v0", "v1"', words)
+  end)
 end)
