@@ -14,7 +14,7 @@
 #include "script/state.h"
 #include "script/view.h"
 
-enum { UNKNOWN_MS = 1000000000 };
+enum { UNKNOWN_MS = 1000000000, PEERS_A_STEP = 16 };
 
 // An endpoint's environment is the table of its peers' endpoints, which holds
 // the peers' userdata at 0: the handle lives as long as any of them.
@@ -324,6 +324,7 @@ static int peers_inflight(lua_State *L) {
   size_t count = handle->loads ? peri_peers_count(handle->peers) : 0;
   uint64_t sum = 0;
 
+  peri_vm_charge(L, 1 + count / PEERS_A_STEP);
   for (size_t i = 0; i < count; i++) {
     sum += handle->loads[i]->inflight;
   }
@@ -349,9 +350,11 @@ static int peers_draw(lua_State *L) {
 }
 
 static int peers_least(lua_State *L) {
+  struct peri_peers_handle *handle = check_peers(L, 1);
   size_t at = 0;
 
-  if (!peri_draw_least(drawn(check_peers(L, 1)), &at)) {
+  peri_vm_charge(L, 1 + peri_handle_count(handle) / PEERS_A_STEP);
+  if (!peri_draw_least(drawn(handle), &at)) {
     lua_pushnil(L);
     return 1;
   }

@@ -12,10 +12,11 @@
 // first element: after the end of the peers an owner() raises.
 struct ring {
   const struct peri_ring *ring;
+  uint64_t steps;  // of a look-up
 };
 
 // Building a ring cannot be interrupted.
-enum { MOST_POINTS = 1 << 16, MOST_NS = 5000000 };
+enum { MOST_POINTS = 1 << 16, MOST_NS = 5000000, PEERS_A_STEP = 4 };
 
 static const char ring_type[] = "perigee.ring";
 
@@ -24,8 +25,8 @@ static int ring_owner(lua_State *L) {
   struct peri_slice key;
 
   key.ptr = luaL_checklstring(L, 2, &key.len);
-  if (key.len > 256) {
-    peri_vm_charge(L, key.len / 16);
+  if (key.len > 256 || ring->steps > 0) {
+    peri_vm_charge(L, ring->steps + key.len / 16);
   }
   lua_getfenv(L, 1);
   lua_rawgeti(L, -1, 1);
@@ -71,6 +72,9 @@ static int make(lua_State *L, enum peri_ring_kind kind, uint32_t replicas) {
   }
   struct ring *ring = lua_newuserdata(L, sizeof(*ring));
   ring->ring = built;
+  // Only this one looks at each peer.
+  ring->steps =
+      kind == PERI_RING_RENDEZVOUS ? peri_peers_count(peers) / PEERS_A_STEP : 0;
   luaL_getmetatable(L, ring_type);
   lua_setmetatable(L, -2);
   lua_createtable(L, 1, 0);

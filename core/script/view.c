@@ -2,7 +2,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "model/load.h"
 #include "model/peers.h"
@@ -17,8 +17,10 @@ struct view {
   uint32_t round;  // of the handle, when `shown` was made
   uint32_t count, shown_count;
   uint32_t *shown;     // those of the members that a pick may choose
-  uint32_t members[];  // ascending
+  uint32_t members[];  // ascending; then room for `shown` and for marks
 };
+
+enum { ELEMENTS_A_CHARGE = 64, PEERS_A_STEP = 16 };
 
 static struct view *check(lua_State *L) {
   struct view *view = peri_handle_check(L, 1, PERI_HANDLE_VIEW);
@@ -52,33 +54,34 @@ static struct view *look(lua_State *L) {
   struct view *view = check(L);
 
   if (view->round != view->of->round) {
+    peri_vm_charge(L, 1 + view->count / PEERS_A_STEP);
     refresh(view);
   }
   return view;
 }
 
-static int by_index(const void *left, const void *right) {
-  uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-
-  return (a > b) - (a < b);
-}
-
-// Reads the list at index 2 of endpoints of view->of.
-static void read_members(lua_State *L, struct view *view, size_t count) {
+// Marks those of view->of in the list at index 2: it can name one many times.
+static void read_marks(lua_State *L, const struct view *view, size_t count,
+                       unsigned char *marks) {
   for (size_t i = 0; i < count; i++) {
     size_t at = 0;
+    if (i % ELEMENTS_A_CHARGE == 0) {
+      peri_vm_charge(L, 2 * ELEMENTS_A_CHARGE);
+    }
     lua_rawgeti(L, 2, (int)i + 1);
     if (!peri_handle_endpoint(L, -1, view->of, &at)) {
       luaL_error(L, "element %d is none of these endpoints", (int)i + 1);
     }
-    view->members[i] = (uint32_t)at;
+    marks[at / 8] |= (unsigned char)(1u << at % 8);
     lua_pop(L, 1);
   }
-  qsort(view->members, count, sizeof(view->members[0]), by_index);
-  for (size_t i = 0; i < count; i++) {
-    if (view->count == 0 ||
-        view->members[view->count - 1] != view->members[i]) {
-      view->members[view->count++] = view->members[i];
+}
+
+static void take_marked(struct view *view, const unsigned char *marks,
+                        size_t all) {
+  for (size_t at = 0; at < all; at++) {
+    if (marks[at / 8] & (1u << at % 8)) {
+      view->members[view->count++] = (uint32_t)at;
     }
   }
 }
@@ -91,16 +94,21 @@ int peri_view_only(struct lua_State *L) {
     lua_replace(L, 1);
     lua_settop(L, 2);
   }
-  peri_lib_peers(L, 1);  // Raises for others, and after their end.
+  // Raises for others, and after their end.
+  const struct peri_peers *peers = peri_lib_peers(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
   size_t count = lua_objlen(L, 2);
-  peri_vm_charge(L, count);
-  struct view *view =
-      lua_newuserdata(L, sizeof(*view) + 2 * count * sizeof(uint32_t));
+  size_t all = peri_peers_count(peers), most = count < all ? count : all;
+  peri_vm_charge(L, 1 + all / PEERS_A_STEP);
+  struct view *view = lua_newuserdata(
+      L, sizeof(*view) + 2 * most * sizeof(uint32_t) + all / 8 + 1);
   view->of = lua_touserdata(L, 1);
   view->count = 0;
-  view->shown = view->members + count;
-  read_members(L, view, count);
+  view->shown = view->members + most;
+  unsigned char *marks = (unsigned char *)(view->shown + most);
+  memset(marks, 0, all / 8 + 1);
+  read_marks(L, view, count, marks);
+  take_marked(view, marks, all);
   refresh(view);
   luaL_getmetatable(L, "perigee.endpoints");
   lua_setmetatable(L, -2);
@@ -144,6 +152,8 @@ static int view_inflight(lua_State *L) {
   const struct view *view = check(L);
   uint64_t sum = 0;
 
+  peri_vm_charge(L, 1 + view->count / PEERS_A_STEP);
+
   for (uint32_t i = 0; view->of->loads && i < view->count; i++) {
     sum += view->of->loads[view->members[i]]->inflight;
   }
@@ -170,9 +180,11 @@ static int view_draw(lua_State *L) {
 }
 
 static int view_least(lua_State *L) {
+  const struct view *view = look(L);
   size_t at = 0;
 
-  if (!peri_draw_least(drawn(look(L)), &at)) {
+  peri_vm_charge(L, 1 + view->shown_count / PEERS_A_STEP);
+  if (!peri_draw_least(drawn(view), &at)) {
     lua_pushnil(L);
     return 1;
   }

@@ -81,4 +81,12 @@ describe("a view of endpoints", function()
     balancers.close(script)
     assert.truthy(see("endpoints:only(5)"):find("table expected", 1, true))
   end)
+
+  it("takes an endpoint named many times once", function()
+    assert.equal("2 4", see([[(function()
+      local names = {}
+      for i = 1, 1000 do names[i] = self.all[i % 2 == 0 and 2 or 4] end
+      return list(endpoints:only(names))
+    end)()]]))
+  end)
 end)
