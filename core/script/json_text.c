@@ -38,6 +38,12 @@ static int refuse(struct writer *writer, const char *words, const char *what) {
 }
 
 static void put(struct writer *writer, const char *bytes, size_t len) {
+  const struct peri_vm *vm = peri_vm_of(writer->L);
+
+  // It is outside of the VM's memory, which it is to be put into.
+  if (vm->bytes + writer->text.len + len > vm->cap_bytes) {
+    luaL_error(writer->L, "the text does not fit the memory cap");
+  }
   if (peri_buffer_add(&writer->text, bytes, len) < 0) {
     luaL_error(writer->L, "out of memory");
   }

@@ -51,4 +51,14 @@ describe("peri_json_text_push", function()
     )
     assert.equal(s.ESCRIPT, code)
   end)
+
+  it("writes no more than the memory cap has room for", function()
+    vm = s.vm(2 ^ 20)
+    local code, text = s.eval(vm, [[
+      local list, part = {}, ("x"):rep(100000)
+      for i = 1, 100 do list[i] = part end
+      return require("perigee.json").encode(list)]])
+    assert.equal(s.ESCRIPT, code)
+    assert.matches("the text does not fit the memory cap", text)
+  end)
 end)
