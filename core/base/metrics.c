@@ -13,6 +13,7 @@ enum {
   CACHE_LINE = 64,
   BUCKETS = 16,
   MOST_SERIES = 1000,
+  MOST_FAMILIES = 1000,
   NANOS = 1000000000
 };
 
@@ -57,6 +58,7 @@ struct peri_metrics {
   pthread_mutex_t lock;
   struct family *first;
   struct family **last;
+  size_t count;
   // Written where memory ran out, and never shown.
   struct peri_metric lost_metric;
   struct peri_histogram lost_histogram;
@@ -156,10 +158,14 @@ static struct family *family_find(struct peri_metrics *metrics, enum kind kind,
       return family->kind == kind ? family : NULL;
     }
   }
+  if (metrics->count == MOST_FAMILIES) {
+    return NULL;
+  }
   struct family *family = family_new(kind, name, help);
   if (family != NULL) {
     *metrics->last = family;
     metrics->last = &family->next;
+    metrics->count++;
   }
   return family;
 }
@@ -317,11 +323,11 @@ void peri_metric_set(struct peri_metric *metric, int64_t value) {
 }
 
 int64_t peri_metric_value(const struct peri_metric *metric) {
-  int64_t sum = 0;
+  uint64_t sum = 0;
   for (size_t i = 0; i < SLOTS; i++) {
-    sum += __atomic_load_n(&metric->slots[i].value, __ATOMIC_RELAXED);
+    sum += (uint64_t)__atomic_load_n(&metric->slots[i].value, __ATOMIC_RELAXED);
   }
-  return sum;
+  return (int64_t)sum;
 }
 
 void peri_histogram_observe(struct peri_histogram *histogram, uint64_t ns) {

@@ -22,9 +22,10 @@ void peri_metrics_free(struct peri_metrics *metrics);
 /// `_seconds`, `_bytes`); `help` is one sentence. `labels` is NULL or written
 /// ready, as `group="countries",result="hit"`, made by peri_metrics_label()
 /// where a value is not a constant. Beyond 1,000 series a family answers one
-/// shared series labelled `overflow="true"`, so hostile names cannot eat
-/// memory. Any thread (takes a lock: keep the pointer). Never NULL: when out of
-/// memory, a shared discard series.
+/// shared series labelled `overflow="true"`, and beyond 1,000 families there
+/// are no more, so hostile names cannot eat memory. Any thread (takes a lock:
+/// keep the pointer). Never NULL: without memory, or room, a shared discard
+/// series.
 struct peri_metric *peri_metrics_counter(struct peri_metrics *metrics,
                                          const char *name, const char *help,
                                          const char *labels);

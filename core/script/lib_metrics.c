@@ -24,12 +24,25 @@ struct peri_series {
 static const char counter_type[] = "perigee.metrics.counter";
 static const char gauge_type[] = "perigee.metrics.gauge";
 
+static const int64_t most_amount = INT64_C(1) << 53;
+
 static int64_t check_amount(lua_State *L, int index) {
   lua_Number amount = luaL_optnumber(L, index, 1);
 
-  luaL_argcheck(L, fabs(amount) <= 9007199254740992.0, index,
+  luaL_argcheck(L, fabs(amount) <= (lua_Number)most_amount, index,
                 "a metric counts whole numbers up to 2^53");
   return (int64_t)llround(amount);
+}
+
+// The amount, when what is added in all stays in bounds.
+static int64_t check_sum(lua_State *L, const struct peri_series *series,
+                         int64_t amount) {
+  int64_t sum = series->added + amount;
+
+  if (sum > most_amount || sum < -most_amount) {
+    luaL_error(L, "a metric counts whole numbers up to 2^53");
+  }
+  return amount;
 }
 
 static void add(struct peri_series *series, int64_t amount) {
@@ -46,14 +59,14 @@ static int counter_add(lua_State *L) {
   int64_t amount = check_amount(L, 2);
 
   luaL_argcheck(L, amount >= 0, 2, "a counter only grows; use a gauge");
-  add(series, amount);
+  add(series, check_sum(L, series, amount));
   return 0;
 }
 
 static int gauge_add(lua_State *L) {
   struct peri_series *series = luaL_checkudata(L, 1, gauge_type);
 
-  add(series, check_amount(L, 2));
+  add(series, check_sum(L, series, check_amount(L, 2)));
   return 0;
 }
 
@@ -92,6 +105,18 @@ void peri_metrics_show(struct peri_vm *vm, bool show) {
   }
 }
 
+// Whether Perigee itself keeps such a metric of each policy.
+static bool is_own(const char *name) {
+  static const char *const own[] = {"off", "version", "refused", "reloads",
+                                    "reloads_total"};
+  bool found = strncmp(name, "errors", 6) == 0;
+
+  for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+    found = found || strcmp(name, own[i]) == 0;
+  }
+  return found;
+}
+
 static const char *check_name(lua_State *L, size_t *ret_len) {
   const char *name = luaL_checklstring(L, 1, ret_len);
   size_t len = *ret_len;
@@ -101,8 +126,8 @@ static const char *check_name(lua_State *L, size_t *ret_len) {
       len > 0 && len <= NAME_BYTES &&
           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == len,
       1, "a metric's name is written in a-z, 0-9 and _");
-  luaL_argcheck(L, strncmp(name, "errors", 6) != 0, 1,
-                "names from \"errors\" on are kept for failures of policies");
+  luaL_argcheck(L, !is_own(name), 1,
+                "this name is one of Perigee's own metrics of policies");
   return name;
 }
 

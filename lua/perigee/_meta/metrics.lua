@@ -2,7 +2,7 @@
 
 --- Metrics of one's own, shown by the admin listener as `perigee_policy_NAME` with the labels
 --- `kind` and `name` of the policy; what the workers count is added up. A policy has at most 64;
---- names that begin with "errors" are taken.
+--- names that begin with "errors", and "off", "version", "refused" and "reloads", are taken.
 ---
 --- ```lua
 --- local metrics = require("perigee.metrics")

@@ -63,6 +63,16 @@ describe("base/metrics", function()
     assert.equal("# HELP a A.\n# TYPE a counter\na 0\n", render())
   end)
 
+  it("shows no more than 1,000 families", function()
+    for i = 1, 1003 do
+      C.peri_metric_add(C.peri_metrics_counter(metrics, "family_" .. i, "A.", nil), 1)
+    end
+    local text = render()
+    assert.truthy(text:find("\nfamily_1000 1\n", 1, true))
+    assert.is_nil(text:find("family_1001", 1, true))
+    assert.equal(1, value(C.peri_metrics_counter(metrics, "family_7", "A.", nil)))
+  end)
+
   it("shares one series once a family has 1,000", function()
     local label = ffi.new("char[64]")
     for i = 1, 1003 do

@@ -69,6 +69,10 @@ describe("perigee.metrics", function()
       "counter('Bad Name')",
       "counter('')",
       "counter('errors')",
+      "counter('reloads')",
+      "gauge('off')",
+      "gauge('version')",
+      "gauge('refused')",
       "counter('x'):add(-1)",
       "counter('x'):add(0/0)",
       "gauge('x'):set()",
@@ -77,6 +81,15 @@ describe("perigee.metrics", function()
     }) do
       assert.equal(s.ESCRIPT, (s.eval(s.vm(), "return require('perigee.metrics')." .. call)), call)
     end
+  end)
+
+  it("bounds what a metric counts", function()
+    for _, call in ipairs({ "gauge('x')", "counter('x')" }) do
+      local code, text = s.eval(s.vm(), ("local x = require('perigee.metrics').%s x:add(2 ^ 53) x:add(1)"):format(call))
+      assert.equal(s.ESCRIPT, code)
+      assert.matches("up to 2%^53", text)
+    end
+    assert.equal(0, (s.eval(s.vm(), "local x = require('perigee.metrics').gauge('x') x:set(-2 ^ 53) x:set(2 ^ 53)")))
   end)
 
   it("bounds the series of a policy", function()
