@@ -97,22 +97,26 @@ static bool unchanged(const struct peri_catalog *catalog,
 
 /// Collects what is known. Returns false when a service that was asked for at
 /// first was never read: a snapshot without it would look like one where it is
-/// gone.
+/// gone. One that may not be read holds the others back only when it is all.
 static bool collect(struct peri_catalog *catalog, struct peri_peers **peers,
                     size_t *ret_count) {
   size_t count = 0;
+  bool first = catalog->snapshot == NULL, denied = false;
   for (struct peri_list *node = catalog->list.next; node != &catalog->list;
        node = node->next) {
     struct seen *seen = PERI_CONTAINER_OF(node, struct seen, node);
     struct peri_peers *known = peri_discovery_peers(seen->discovery);
     if (known != NULL) {
       peers[count++] = known;
-    } else if (catalog->snapshot == NULL && seen->kept > 0) {
-      return false;
+    } else if (first && seen->kept > 0) {
+      denied = true;
+      if (!peri_discovery_denied(seen->discovery)) {
+        return false;
+      }
     }
   }
   *ret_count = count;
-  return true;
+  return !denied || count > 0;
 }
 
 static int make(struct peri_catalog *catalog) {

@@ -145,6 +145,7 @@ static void on_read(void *ctx, const struct peri_etcd_error *error,
   struct peri_discovery *discovery = ctx;
   (void)raft_term;
   discovery->scan = NULL;
+  discovery->denied = error != NULL && error->kind == PERI_ETCD_DENIED;
   if (error != NULL) {
     peri_directory_load_abort(discovery->directory);
     if (error->kind == PERI_ETCD_COMPACTED) {
@@ -157,6 +158,7 @@ static void on_read(void *ctx, const struct peri_etcd_error *error,
     } else {
       peri_discovery_retry(discovery);
     }
+    discovery->options.changed(discovery->options.ctx, discovery);
     return;
   }
   bool older = discovery->overtaken || revision < discovery->revision;
@@ -304,6 +306,10 @@ enum peri_service_state peri_discovery_state(
 
 bool peri_discovery_known(const struct peri_discovery *discovery) {
   return discovery->known;
+}
+
+bool peri_discovery_denied(const struct peri_discovery *discovery) {
+  return discovery->denied;
 }
 
 struct peri_peers *peri_discovery_peers(struct peri_discovery *discovery) {

@@ -54,6 +54,9 @@ enum peri_service_state peri_discovery_state(
     const struct peri_discovery *discovery);
 /// Whether it was read once, so that its endpoints mean something.
 bool peri_discovery_known(const struct peri_discovery *discovery);
+/// Whether it may not be read, for all that is known: waiting for it could take
+/// for ever.
+bool peri_discovery_denied(const struct peri_discovery *discovery);
 /// The endpoints now, borrowed until the next call; rebuilt only when they
 /// changed. NULL before it is known, or when memory ran out at the first time.
 struct peri_peers *peri_discovery_peers(struct peri_discovery *discovery);

@@ -28,6 +28,7 @@ struct peri_discovery {
   struct peri_etcd_scan *scan;
   struct peri_etcd_watch *watch;
   bool known;         // read once
+  bool denied;        // the last reading was not permitted
   bool regressed;     // the next reading is of a store that lost its data
   bool serializable;  // the reading under way
   bool anew;          // it takes the store for one that lost its data
