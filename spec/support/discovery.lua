@@ -49,7 +49,7 @@ local function text_of(options)
 return {
   workers = WORKERS,
   node = { address = "127.0.0.1:PORT", ZONE },
-  listen = { app = "127.0.0.1:0", mesh = "127.0.0.1:PORT", admin = "127.0.0.1:0" },
+  listen = { app = "127.0.0.1:0", mesh = "127.0.0.1:PORT", admin = "ADMIN" },
   registry = { kind = "etcd", endpoints = { ENDPOINTS }, ttl = "TTL", REGISTRY },
   groups = { g = { bytes = "4MiB", ttl = "100ms", peer_timeout = "1s", fallback = { "static_reply", value = "from PORT" } } },
   provides = { PROVIDES },
@@ -59,6 +59,7 @@ return {
 ]]):gsub("%u%u%u+", {
     WORKERS = tostring(options.workers or 2),
     PORT = tostring(options.port),
+    ADMIN = options.admin or "127.0.0.1:0",
     ZONE = options.zone and ("zone = %q"):format(options.zone) or "",
     ENDPOINTS = table.concat(endpoints, ", "),
     TTL = options.ttl or "5s",
@@ -70,7 +71,7 @@ return {
 end
 
 --- The configuration of a sidecar. `options`: endpoints, ttl ("5s"), port, registry (more text
---- for that section), provides, extra, drain, zone, workers.
+--- for that section), provides, extra, drain, zone, workers, admin.
 function M.config(options)
   options.port = options.port or proc.free_port()
   return (text_of(options))
