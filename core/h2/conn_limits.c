@@ -4,7 +4,7 @@
 #include "h2/conn.h"
 #include "loop/loop.h"
 
-enum { LINGER_MS = 1000, SILENCE_MS = 310000 };
+enum { LINGER_MS = 1000, IDLE_NOTICE_MS = 500, SILENCE_MS = 310000 };
 
 static const uint64_t second_ns = 1000000000;
 
@@ -117,6 +117,15 @@ static void keep_alive(struct peri_h2_conn *conn, uint64_t now_ns) {
   }
 }
 
+// How long the peer may take to have read the notice. Without a call most who
+// are late read nothing at all: a gRPC library without threads of its own waits
+// for the next call, and a drain need not wait with it.
+static uint32_t notice_ms(const struct peri_h2_conn *conn) {
+  uint32_t limit_ms = conn->hub->setup.limits.keepalive_timeout_ms;
+  return conn->stream_count == 0 && limit_ms > IDLE_NOTICE_MS ? IDLE_NOTICE_MS
+                                                              : limit_ms;
+}
+
 static void check_open(struct peri_h2_conn *conn, uint64_t now_ns) {
   const struct peri_h2_limits *limits = &conn->hub->setup.limits;
   bool half_open =
@@ -128,7 +137,7 @@ static void check_open(struct peri_h2_conn *conn, uint64_t now_ns) {
   } else if (is_stalled(conn, now_ns)) {
     give_up(conn, PERI_TIMEOUT_STALL);
   } else if (conn->drain == PERI_DRAIN_NOTICED) {
-    if (over(conn->drained_ns, now_ns, limits->keepalive_timeout_ms)) {
+    if (over(conn->drained_ns, now_ns, notice_ms(conn))) {
       peri_h2_conn_drain_final(conn);
     }
   } else if (conn->stream_count == 0 && !conn->retired &&

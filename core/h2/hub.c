@@ -17,6 +17,7 @@
 enum {
   LONGEST_TICK_MS = 1000,
   SHORTEST_TICK_MS = 10,
+  HURRIED_TICK_MS = 100,
   TICKS_PER_LIMIT = 4,
   MOST_FREE_STREAMS = 512
 };
@@ -185,6 +186,14 @@ void peri_h2_hub_watch(struct peri_h2_hub *hub) {
     peri_timer_stop(hub->timer);
   }
   hub->ticking = needed;
+}
+
+void peri_h2_hub_hurry(struct peri_h2_hub *hub) {
+  if (hub->tick_ms > HURRIED_TICK_MS) {
+    hub->tick_ms = HURRIED_TICK_MS;
+    hub->ticking = false;
+    peri_h2_hub_watch(hub);
+  }
 }
 
 struct peri_h2_stream *peri_h2_hub_take(struct peri_h2_hub *hub) {

@@ -98,6 +98,9 @@ void peri_h2_hub_free(struct peri_h2_hub *hub);
 /// Lets the tick run while there is something to watch, and only then.
 void peri_h2_hub_watch(struct peri_h2_hub *hub);
 
+/// Makes the tick quick for good: a server that drains waits for it.
+void peri_h2_hub_hurry(struct peri_h2_hub *hub);
+
 /// Memory for a stream, zeroed but for its rooms; NULL when out of memory.
 struct peri_h2_stream *peri_h2_hub_take(struct peri_h2_hub *hub);
 void peri_h2_hub_give(struct peri_h2_hub *hub, struct peri_h2_stream *stream);

@@ -123,6 +123,7 @@ void peri_h2_server_drain(struct peri_h2_server *server,
     peri_turn_request(&server->turn);
     return;
   }
+  peri_h2_hub_hurry(hub);
   for (struct peri_list *at = hub->conns.next; at != &hub->conns;
        at = at->next) {
     peri_h2_conn_drain(PERI_CONTAINER_OF(at, struct peri_h2_conn, link));

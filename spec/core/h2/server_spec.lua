@@ -67,6 +67,46 @@ describe("h2/server", function()
     assert.equal(1, rig.ptr.conn_closes)
   end)
 
+  it("drains soon with an idle peer that reads nothing", function()
+    start()
+    local peer = rig.raw()
+    peer.greet()
+    peer.request(1, "/echo")
+    assert.is_true(rig.until_true(function()
+      return rig.ptr.closes == 1
+    end))
+    C.rig_drain(rig.ptr)
+    -- The PING may go unanswered for 10 s while there are calls.
+    assert.is_true(rig.until_true(function()
+      return rig.ptr.drained == 1
+    end))
+    peer.close()
+  end)
+
+  it("waits longer for one with a call under way", function()
+    start()
+    local peer = rig.raw()
+    peer.greet()
+    peer.request(1, "/hold", nil, true)
+    assert.is_true(rig.until_true(function()
+      return rig.ptr.requests == 1
+    end))
+    C.rig_drain(rig.ptr)
+    peer.wait(frames.PING)
+    local until_ns = C.peri_loop_now_ns(rig.ptr.loop) + 1000000000
+    rig.until_true(function()
+      return C.peri_loop_now_ns(rig.ptr.loop) > until_ns
+    end)
+    peer.receive()
+    local notices = 0
+    for _, frame in ipairs(frames.parse(peer.got)) do
+      notices = notices + (frame.kind == frames.GOAWAY and 1 or 0)
+    end
+    assert.equal(1, notices)
+    assert.equal(0, rig.ptr.drained)
+    peer.close()
+  end)
+
   it("says drained from the loop when there is nothing to drain", function()
     start()
     C.rig_drain(rig.ptr)
