@@ -64,6 +64,7 @@ struct peri_h2_conn {
   uint64_t pinged_ns;
   uint64_t drained_ns;         // when the drain or the lingering began
   uint64_t head_ns;            // when the header block began
+  uint64_t head_bytes;         // what its fields unpacked to so far
   uint64_t progress_ns;        // last time a write moved
   size_t backlog;              // of the wire at that time
   struct peri_list pool_link;  // client: of its origin

@@ -38,11 +38,17 @@ static int grow(struct peri_h2_fields *set) {
   return 0;
 }
 
+size_t peri_h2_fields_cost(struct nghttp2_rcbuf *name,
+                           struct nghttp2_rcbuf *value) {
+  return nghttp2_rcbuf_get_buf(name).len + nghttp2_rcbuf_get_buf(value).len +
+         FIELD_OVERHEAD_BYTES;
+}
+
 int peri_h2_fields_add(struct peri_h2_fields *set, struct nghttp2_rcbuf *name,
                        struct nghttp2_rcbuf *value, uint32_t limit_bytes) {
   nghttp2_vec name_vec = nghttp2_rcbuf_get_buf(name);
   nghttp2_vec value_vec = nghttp2_rcbuf_get_buf(value);
-  set->bytes += name_vec.len + value_vec.len + FIELD_OVERHEAD_BYTES;
+  set->bytes += peri_h2_fields_cost(name, value);
   if (set->bytes > limit_bytes) {
     return PERI_ELIMIT;
   }

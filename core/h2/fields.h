@@ -21,6 +21,10 @@ void peri_h2_fields_init(struct peri_h2_fields *set,
                          struct peri_h2_field *fields,
                          struct nghttp2_rcbuf **bufs, uint32_t capacity);
 
+/// What a field counts in SETTINGS_MAX_HEADER_LIST_SIZE.
+size_t peri_h2_fields_cost(struct nghttp2_rcbuf *name,
+                           struct nghttp2_rcbuf *value);
+
 /// Adds a field and takes a reference to both buffers. @return 0, PERI_ELIMIT
 /// (over `limit_bytes`; nothing is added from then on) or PERI_ENOMEM.
 int peri_h2_fields_add(struct peri_h2_fields *set, struct nghttp2_rcbuf *name,

@@ -43,8 +43,8 @@ static uint32_t tick_for(const struct peri_h2_hub_setup *setup) {
 }
 
 static void make_metrics(struct peri_h2_hub *hub) {
-  static const char *const floods[PERI_FLOOD_KINDS] = {"settings", "ping",
-                                                       "reset", "ack"};
+  static const char *const floods[PERI_FLOOD_KINDS] = {
+      "settings", "ping", "reset", "ack", "headers"};
   static const char *const timeouts[PERI_TIMEOUT_KINDS] = {
       "handshake", "idle", "stall", "keepalive"};
   struct peri_metrics *metrics = hub->setup.metrics;

@@ -23,7 +23,8 @@ enum peri_h2_flood {
   PERI_FLOOD_PING = 1,
   PERI_FLOOD_RESET = 2,
   PERI_FLOOD_ACK = 3,
-  PERI_FLOOD_KINDS = 4
+  PERI_FLOOD_HEADERS = 4,
+  PERI_FLOOD_KINDS = 5
 };
 enum peri_h2_timeout {
   PERI_TIMEOUT_HANDSHAKE = 0,
@@ -77,7 +78,7 @@ struct peri_h2_hub {
   uint32_t depth;  // calls from the loop that are on the stack
   struct peri_metric *conns_metric;  // these are NULL without metrics
   struct peri_metric *streams_metric;
-  struct peri_metric *flood_metrics[4];    // by enum peri_h2_flood
+  struct peri_metric *flood_metrics[PERI_FLOOD_KINDS];    // by enum peri_h2_flood
   struct peri_metric *timeout_metrics[4];  // by enum peri_h2_timeout
 };
 

@@ -8,7 +8,11 @@
 #include "h2/stream_state.h"
 #include "loop/loop.h"
 
-enum { CONTINUE_DIGIT = '1', RAPID_NS = 50000000 };
+enum {
+  CONTINUE_DIGIT = '1',
+  RAPID_NS = 50000000,
+  MOST_LISTS = 16  // header lists of the longest size in one header block
+};
 
 // What the application may still be told about a stream.
 static const struct peri_h2_stream_events *listener(
@@ -30,6 +34,7 @@ static int header_block_begun(nghttp2_session *session,
     return 0;
   }
   conn->head_ns = peri_loop_now_ns(conn->hub->setup.loop);
+  conn->head_bytes = 0;
   if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
     conn->head = peri_h2_session_find(conn, id);
     return 0;
@@ -44,6 +49,21 @@ static int header_block_begun(nghttp2_session *session,
   return 0;
 }
 
+// A byte of a header block can name a field of 4 KB, and each is unpacked, also
+// when the list has long been too large. Whoever goes that far past what we
+// announced does not want an answer.
+static bool is_bomb(struct peri_h2_conn *conn, nghttp2_rcbuf *name,
+                    nghttp2_rcbuf *value) {
+  uint64_t limit_bytes = conn->hub->setup.limits.header_list_bytes;
+  conn->head_bytes += peri_h2_fields_cost(name, value);
+  if (conn->head_bytes <= limit_bytes * MOST_LISTS) {
+    return false;
+  }
+  peri_h2_count(conn->hub->flood_metrics[PERI_FLOOD_HEADERS], 1);
+  peri_h2_conn_kill(conn, PERI_EPROTO);
+  return true;
+}
+
 static int field_came(nghttp2_session *session, const nghttp2_frame *frame,
                       nghttp2_rcbuf *name, nghttp2_rcbuf *value, uint8_t flags,
                       void *user_data) {
@@ -52,6 +72,9 @@ static int field_came(nghttp2_session *session, const nghttp2_frame *frame,
   (void)session;
   (void)frame;
   (void)flags;
+  if (is_bomb(conn, name, value)) {
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+  }
   if (stream == NULL || stream->closed) {
     return 0;
   }

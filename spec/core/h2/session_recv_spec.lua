@@ -38,6 +38,25 @@ describe("h2/session_recv", function()
     assert.equal(1, rig.ptr.requests)
   end)
 
+  it("does not unpack a header list that names one long field again and again", function()
+    start({ header_list_bytes = 16384 })
+    local field = "\64\1x\127\189\29" .. ("y"):rep(3900)
+    local function request(stream, times)
+      local block = frames.request("/early") .. field .. ("\190"):rep(times)
+      peer.send(frames.frame(frames.HEADERS, frames.END_HEADERS + frames.END_STREAM, stream, block))
+    end
+    -- Ten times too long: still answered, and the connection stays.
+    request(1, 40)
+    assert.is_true(peer.wait(frames.HEADERS, 1) ~= nil)
+    request(3, 10000)
+    assert.is_true(peer.wait_closed())
+    assert.equal(0, rig.ptr.requests)
+    assert.equal(1, rig.metric("perigee_h2_floods_total", 'listener="app",kind="headers"'))
+    assert.is_true(rig.until_true(function()
+      return rig.ptr.conn_closes == 1
+    end))
+  end)
+
   it("resets a stream whose trailers are over the limit", function()
     start({ header_list_bytes = 2000 })
     peer.request(1, "/hold", nil, true)
