@@ -227,7 +227,7 @@ end
 
 local function add_start(page)
   page:add("# What a policy can touch", "")
-  page:add("Written by `spec/lint/write-reference` from `lua/perigee/_meta`; a spec fails when it is old, or when a name on it is not", "what C registers. Editors with LuaLS know all of this from the same files, given `\"workspace.library\": [\"…/lua/perigee\"]` in", "`.luarc.json`: below `share/perigee` where Perigee is installed, else in its sources.", "")
+  page:add("Written by `spec/lint/write-reference` from `lua/perigee/_meta`; a spec fails when it is old, or when a name on it is not", "what C registers. Editors with LuaLS know all of this from the same files, given `{ \"runtime.version\": \"LuaJIT\", \"workspace.library\": [\"…/lua\"] }` in", "`.luarc.json`: the folder `lua` below `share/perigee` where Perigee is installed, else in its sources.", "")
   page:add("- [Policies](#policies) · [Selftests](#selftests) · [Handles](#handles) · [Modules](#modules) · [Builtins](#builtins)")
   page:add("- [Limits](#limits) · [Shipped policies](#shipped-policies)", "")
   page:add('Misuse raises. A failure is `nil, "ENAME: text", "ENAME"`. A name with `?` may be left out, a type with `?` may be nil.', "")
