@@ -80,6 +80,7 @@ bool peri_cache_check(const struct peri_cache_call *call, bool one_key,
     return false;
   }
   if (*ret_side == NULL) {
+    peri_cache_explain_absent(call, group);
     (void)snprintf(words, sizeof words, "group %.*s not found",
                    group.len < MAX_NAME ? (int)group.len : MAX_NAME, group.ptr);
     peri_call_finish(call->call, PERI_STATUS_NOT_FOUND, words);

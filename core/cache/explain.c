@@ -259,15 +259,19 @@ static void tell_one(struct peri_call *call,
   tell(call, &lines);
 }
 
+static bool is_told(const struct peri_cache_call *call,
+                    const struct peri_config *config) {
+  return peri_call_asks_why(call->call) &&
+         (call->mesh ? config->explain_mesh : config->explain_app);
+}
+
 void peri_cache_explain_keys(const struct peri_cache_call *call,
                              struct peri_cache_side *side,
                              const struct peri_cache_keys *keys) {
   struct peri_cache_worker *worker = call->worker;
   uint64_t now_ns = peri_loop_now_ns(worker->loop);
   bool kept = now_ns >= worker->decisions->ordinary_ns && keys->count > 0;
-  bool told =
-      peri_call_asks_why(call->call) &&
-      (call->mesh ? side->whole->explain_mesh : side->whole->explain_app);
+  bool told = is_told(call, side->whole);
   bool one = keys->count == 1;
   struct peri_decision *decision =
       kept || (told && one)
@@ -293,6 +297,19 @@ void peri_cache_explain_key(const struct peri_cache_call *call,
       peri_loop_now_ns(call->worker->loop) >=
           call->worker->decisions->ordinary_ns) {
     peri_cache_explain_keys(call, side, &keys);
+  }
+}
+
+void peri_cache_explain_absent(const struct peri_cache_call *call,
+                               struct peri_slice group) {
+  struct peri_decision *decision = is_told(call, call->worker->sides->config)
+                                       ? peri_decision_new(PERI_DECISION_KEY)
+                                       : NULL;
+  if (decision != NULL) {
+    decision->subject = peri_decision_text(decision, group);
+    decision->outcome = "this sidecar's configuration has no such group";
+    tell_one(call->call, decision);
+    peri_decision_unref(decision);
   }
 }
 

@@ -252,6 +252,9 @@ void peri_cache_explain_keys(const struct peri_cache_call *call,
 void peri_cache_explain_key(const struct peri_cache_call *call,
                             struct peri_cache_side *side,
                             enum peri_cache_deed deed, struct peri_slice key);
+/// Tells the caller that there is no such group, if it asks and may.
+void peri_cache_explain_absent(const struct peri_cache_call *call,
+                               struct peri_slice group);
 /// Keeps that a picker did not say, or only its older version, if there is
 /// room.
 void peri_cache_explain_trouble(struct peri_cache_worker *worker,

@@ -32,8 +32,11 @@ int peri_decision_span(uint64_t ns, struct peri_buffer *text) {
 static int put_subject(const struct peri_decision *decision,
                        struct peri_buffer *text) {
   if (decision->kind == PERI_DECISION_KEY) {
-    return peri_buffer_printf(text, "group %s, key \"%s\"\n", decision->subject,
-                              decision->key);
+    // A key cannot be empty; a group alone may be all that is to tell.
+    return decision->key[0] != '\0'
+               ? peri_buffer_printf(text, "group %s, key \"%s\"\n",
+                                    decision->subject, decision->key)
+               : peri_buffer_printf(text, "group %s\n", decision->subject);
   }
   int rc = peri_buffer_printf(text, "%s", decision->subject);
   if (rc == 0 && decision->attempt > 0) {

@@ -134,6 +134,35 @@ describe("explanations", function()
     local _, count = lines:gsub("\n", "")
     assert.is_true(count <= 17 and #lines < 6144, lines)
     assert.equal("", cache:cli("call", "groupcachepb.GroupCache/Set", '{"group":"g","key":"w"}').err)
+    local none = cache:cli("get", "none", "k", "--header", "perigee-explain=1")
+    assert.equal(4, none.code)
+    assert.truthy(none.err:find("^perigee%-explain: group none\nperigee%-explain: this sidecar's configuration has no such group\n"), none.err)
+  end)
+
+  it("pass nothing on that a policy, an endpoint or a caller could do with a terminal", function()
+    local folder = proc.folder()
+    os.execute("mkdir " .. folder .. "/balancer")
+    proc.write(folder .. "/balancer/nasty.lua", [[return require("perigee.policy").balancer({
+      name = "nasty",
+      pick = function(_, _, endpoints)
+        return endpoints[1], "\27]0;owned\7 \194\15531m \226\128\174 \255 " .. ("ü"):rep(100000)
+      end,
+    })]])
+    local nasty = mesh.car(([[
+      registry = { kind = "static", services = { red = { { address = %q, zone = "z\27[5m", metadata = { note = "\27[6m\194\1556m" } } } } },
+      routes = { { match = { header = { ["x-any"] = { present = true } } }, to = "red", balancer = "nasty" } },
+      policies = { path = { %q } },]]):format(apps.red.address, folder))
+    local lines, seen = why(nasty.app, { header = "perigee-explain=1,x-any=1" })
+    assert.equal("OK", seen.code)
+    assert.truthy(lines:find('"?]0;owned? ?31m ? ? ', 1, true), lines)
+    assert.truthy(lines:find("zone z?[5m", 1, true), lines)
+    assert.is_nil(lines:find("[^\32-\126]"), lines)
+    assert.is_true(#lines < 6144)
+    local words = nasty:cli("explain", "a.B/C", "--header", "x-any=\27[7m\194\1557m").out
+    assert.truthy(words:find("balancer nasty version 1 chose", 1, true), words)
+    assert.is_nil(words:gsub("\n", ""):gsub("ü", ""):find("[^\32-\126]"), words)
+    nasty:stop()
+    proc.remove(folder)
   end)
 
   it("are kept for whoever looks later, trouble longer than the rest", function()
