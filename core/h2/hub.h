@@ -78,7 +78,7 @@ struct peri_h2_hub {
   uint32_t depth;  // calls from the loop that are on the stack
   struct peri_metric *conns_metric;  // these are NULL without metrics
   struct peri_metric *streams_metric;
-  struct peri_metric *flood_metrics[PERI_FLOOD_KINDS];    // by enum peri_h2_flood
+  struct peri_metric *flood_metrics[PERI_FLOOD_KINDS];  // by enum peri_h2_flood
   struct peri_metric *timeout_metrics[4];  // by enum peri_h2_timeout
 };
 
