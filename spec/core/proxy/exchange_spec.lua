@@ -132,7 +132,7 @@ describe("proxy/exchange", function()
   it("answers DEADLINE_EXCEEDED and cancels, before and after the headers", function()
     start()
     for i, method in ipairs({ "Hold", "Headed" }) do
-      local call = rig.fetch(method, { { "grpc-timeout", "60m" } }, "x")
+      local call = rig.fetch(method, { { "grpc-timeout", "400m" } }, "x")
       local status, message = rig.status(call)
       assert.equal(4, status)
       assert.matches("deadline", message)

@@ -1,5 +1,4 @@
 local M = require("spec.core.proxy.rig")
-local C = M.C
 
 describe("proxy/proxy", function()
   local rig
@@ -8,17 +7,11 @@ describe("proxy/proxy", function()
   end)
 
   it("tells calls that name their service", function()
-    rig = M.rig()
+    rig = M.rig({ without_want = true })
     local backend, address = rig.backend(0)
     rig.publish("orders.v1.Orders " .. address)
-    for _, case in ipairs({ { "orders", true }, { nil, false } }) do
-      local extra = case[1] and { { "perigee-service", case[1] } }
-      local call = C.proxy_call_open(rig.ptr, M.request("Hold", extra), false, true)
-      rig.calls[#rig.calls + 1] = call
-      rig.settle()
-      C.proxy_call_reset(call, 8)
-      rig.wait(call)
-    end
+    assert.equal(14, (rig.status(rig.fetch("Echo", { { "perigee-service", "orders" } }))))
+    assert.equal(0, (rig.status(rig.fetch("Echo"))))
     assert.equal(1, backend.requests)
   end)
 
