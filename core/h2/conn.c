@@ -64,13 +64,14 @@ static int gather(struct peri_h2_conn *conn) {
   return 0;
 }
 
-static void flush(struct peri_h2_conn *conn) {
+// Whether nothing more can leave until the peer says or reads something.
+static bool flush(struct peri_h2_conn *conn) {
   struct peri_out *out = &conn->hub->out;
   bool more = true;
   for (int i = 0; more && !peri_wire_busy(conn->wire); i++) {
     if (i == MOST_WRITES) {
       peri_h2_conn_stir(conn);
-      return;
+      return false;
     }
     int rc = gather(conn);
     more = out->full;
@@ -80,12 +81,21 @@ static void flush(struct peri_h2_conn *conn) {
     peri_out_clear(out);
     if (rc < 0) {
       peri_h2_conn_kill(conn, rc == PERI_ENOMEM ? rc : PERI_ECLOSED);
-      return;
+      return false;
     }
   }
   if (peri_wire_busy(conn->wire)) {
     conn->backlog = peri_wire_backlog(conn->wire);
     conn->progress_ns = peri_loop_now_ns(conn->hub->setup.loop);
+    return false;
+  }
+  return true;
+}
+
+static void reset_cut(struct peri_h2_conn *conn) {
+  while (!peri_list_empty(&conn->cut)) {
+    struct peri_h2_stream *stream = first(&conn->cut);
+    peri_h2_stream_reset(stream, stream->cut_error);
   }
 }
 
@@ -137,8 +147,8 @@ static void take_turn(struct peri_turn *turn) {
       PERI_CONTAINER_OF(turn, struct peri_h2_conn, turn);
   struct peri_h2_hub *hub = conn->hub;
   peri_h2_hub_enter(hub);
-  if (conn->phase == PERI_CONN_OPEN) {
-    flush(conn);
+  if (conn->phase == PERI_CONN_OPEN && flush(conn)) {
+    reset_cut(conn);
   }
   if (conn->phase != PERI_CONN_DEAD) {
     bury_closed(conn);
@@ -232,6 +242,7 @@ int peri_h2_conn_new(struct peri_h2_hub *hub, struct peri_h2_conn **ret_conn) {
   peri_list_init(&conn->closed);
   peri_list_init(&conn->writable);
   peri_list_init(&conn->waiting);
+  peri_list_init(&conn->cut);
   peri_list_init(&conn->parked);
   peri_list_init(&conn->pool_link);
   if (peri_h2_session_start(conn) < 0) {

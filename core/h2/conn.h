@@ -40,6 +40,7 @@ struct peri_h2_conn {
   struct peri_list closed;    // on_close is due
   struct peri_list writable;  // on_writable is due
   struct peri_list waiting;   // requests held back
+  struct peri_list cut;       // to be reset once what can leave has left
   struct peri_list parked;    // gone, but the wire still holds bytes of theirs
   struct peri_h2_stream *head;    // whose header block is being read
   struct peri_h2_stream *recent;  // last one looked up

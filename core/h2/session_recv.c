@@ -194,12 +194,22 @@ static void ping_came(struct peri_h2_conn *conn, const nghttp2_frame *frame) {
 // A flood resets at once what it has opened. What ran for a while took one of
 // the streams that may run together, which is limit enough: deadlines of many
 // calls may pass in one second. A server only resets what we began.
-static bool is_rapid(struct peri_h2_conn *conn, int32_t id) {
-  const struct peri_h2_stream *stream = peri_h2_session_find(conn, id);
+static bool is_rapid(struct peri_h2_conn *conn,
+                     const struct peri_h2_stream *stream) {
   uint64_t now_ns = peri_loop_now_ns(conn->hub->setup.loop);
   return !conn->hub->setup.client &&
          (stream == NULL || now_ns - stream->begun_ns < RAPID_NS);
 }
+static void reset_came(struct peri_h2_conn *conn, int32_t id) {
+  struct peri_h2_stream *stream = peri_h2_session_find(conn, id);
+  if (stream != NULL) {
+    stream->reset = true;
+  }
+  if (is_rapid(conn, stream)) {
+    (void)peri_h2_conn_allow(conn, PERI_FLOOD_RESET);
+  }
+}
+
 
 static int frame_came(nghttp2_session *session, const nghttp2_frame *frame,
                       void *user_data) {
@@ -230,9 +240,7 @@ static int frame_came(nghttp2_session *session, const nghttp2_frame *frame,
       ping_came(conn, frame);
       break;
     case NGHTTP2_RST_STREAM:
-      if (is_rapid(conn, frame->hd.stream_id)) {
-        (void)peri_h2_conn_allow(conn, PERI_FLOOD_RESET);
-      }
+      reset_came(conn, frame->hd.stream_id);
       break;
     case NGHTTP2_GOAWAY:
       conn->retired = true;

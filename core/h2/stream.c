@@ -237,6 +237,17 @@ void peri_h2_stream_reset(struct peri_h2_stream *stream, uint32_t h2_error) {
 void peri_h2_stream_drop(struct peri_h2_stream *stream, uint32_t h2_error) {
   peri_h2_stream_listen(stream, NULL, NULL);
   if (!stream->ended || !stream->sent_end) {
+void peri_h2_stream_cut(struct peri_h2_stream *stream, uint32_t h2_error) {
+  if (!is_live(stream)) {
+    return;
+  }
+  stream->cut_error = h2_error;
+  stream->full = false;  // it has another list to be in now
+  peri_list_remove(&stream->work);
+  peri_list_push(&stream->conn->cut, &stream->work);
+  peri_turn_request(&stream->conn->turn);
+}
+
     peri_h2_stream_reset(stream, h2_error);
   }
 }

@@ -22,6 +22,7 @@ struct peri_h2_end {
   int cause;          // of PERI_ECONNECT: what connecting failed with, or 0
   uint32_t h2_error;  // the RST_STREAM or GOAWAY code, or 0
   bool unprocessed;   // client: the peer surely never handed it to its
+  bool reset;         // the peer sent that RST_STREAM
                       // application
   bool goaway;        // client: unprocessed because the connection ended, not
                       // because of what the peer thinks of the request
@@ -111,6 +112,10 @@ void peri_h2_stream_spare(struct peri_h2_stream *stream, size_t bytes);
 void peri_h2_stream_reset(struct peri_h2_stream *stream, uint32_t h2_error);
 
 /// Nobody listens any more; resets the stream as above unless both sides have
+/// Sends RST_STREAM behind as much of what is queued as the peer's windows let
+/// out now; the rest is dropped. on_close comes later, from the loop.
+void peri_h2_stream_cut(struct peri_h2_stream *stream, uint32_t h2_error);
+
 /// ended. The caller must not touch it afterwards.
 void peri_h2_stream_drop(struct peri_h2_stream *stream, uint32_t h2_error);
 

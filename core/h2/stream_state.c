@@ -82,6 +82,7 @@ void peri_h2_stream_bury(struct peri_h2_stream *stream) {
   struct peri_h2_end end = {.code = stream->code,
                             .cause = stream->cause,
                             .h2_error = stream->h2_error,
+                            .reset = stream->reset,
                             .unprocessed = stream->unprocessed,
                             .goaway = stream->turned_away};
   stream->closed = true;

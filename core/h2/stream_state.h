@@ -19,7 +19,8 @@ enum {
 /// The inside of a stream, for the `.c` files of this room.
 struct peri_h2_stream {
   struct peri_list link;      // conn->streams, or the hub's free ones
-  struct peri_list work;      // conn->closed, ->writable, ->waiting or ->parked
+  struct peri_list work;      // conn->closed, ->writable, ->waiting, ->parked
+                              // or ->cut
   struct peri_h2_conn *conn;  // NULL when it never had one
   struct peri_h2_hub *hub;
   const struct peri_h2_stream_events *events;
@@ -27,23 +28,25 @@ struct peri_h2_stream {
   uint64_t begun_ns;
   int32_t id;
   uint32_t h2_error;
-  int code;           // of the end, when not told by h2_error
-  int cause;          // of the end, when connecting failed
-  size_t unconsumed;  // delivered, window not yet reopened
-  size_t spared;      // of these: the connection's window is reopened
-  size_t tail_count;  // our trailers
-  void *tail;         // nghttp2_nv array; in `tail_room` or allocated
-  bool headed;        // final headers received
-  bool responded;     // our headers are submitted
-  bool finished;      // our side ends after what is queued
-  bool sent;          // client: HEADERS have left
-  bool sent_end;      // our END_STREAM has left
-  bool ended;         // the peer's END_STREAM came
-  bool deferred;      // nghttp2 waits for peri_h2_stream_write()
-  bool full;          // somebody waits for on_writable
-  bool oversized;     // header list over the limit
-  bool waiting;       // held back until the connection has sent more
-  bool closed;        // over; only on_close is left
+  uint32_t cut_error;  // once it is in conn->cut
+  int code;            // of the end, when not told by h2_error
+  int cause;           // of the end, when connecting failed
+  size_t unconsumed;   // delivered, window not yet reopened
+  size_t spared;       // of these: the connection's window is reopened
+  size_t tail_count;   // our trailers
+  void *tail;          // nghttp2_nv array; in `tail_room` or allocated
+  bool headed;         // final headers received
+  bool responded;      // our headers are submitted
+  bool finished;       // our side ends after what is queued
+  bool sent;           // client: HEADERS have left
+  bool sent_end;       // our END_STREAM has left
+  bool ended;          // the peer's END_STREAM came
+  bool deferred;       // nghttp2 waits for peri_h2_stream_write()
+  bool full;           // somebody waits for on_writable
+  bool oversized;      // header list over the limit
+  bool waiting;        // held back until the connection has sent more
+  bool closed;         // over; only on_close is left
+  bool reset;          // by the peer
   bool unprocessed;
   bool turned_away;  // unprocessed, and the connection takes no more
   struct peri_h2_fields head;

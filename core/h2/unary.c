@@ -150,10 +150,10 @@ static void lost(struct peri_unary *unary, const struct peri_h2_end *end) {
   char words[96];
   result.code = result.code == 0 ? PERI_EPROTO : result.code;
   result.status = end->unprocessed ? PERI_STATUS_UNAVAILABLE
-                  : end->h2_error != 0
+                  : end->reset || end->h2_error != 0
                       ? peri_framing_status_of_h2(end->h2_error)
                       : peri_status_of(result.code);
-  int len = end->h2_error != 0
+  int len = end->reset || end->h2_error != 0
                 ? snprintf(words, sizeof(words),
                            "the peer ended the stream with HTTP/2 error %u",
                            (unsigned)end->h2_error)

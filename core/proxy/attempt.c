@@ -186,7 +186,7 @@ void peri_proxy_attempt_over(struct peri_proxy_call *call, int status,
 static void describe(struct peri_proxy_call *call,
                      const struct peri_h2_end *end) {
   int code = end->code != 0 ? end->code : PERI_ECLOSED;
-  if (peri_proxy_end_is_reset(end) && !end->goaway) {
+  if (end->reset) {
     (void)peri_problem_set(&call->last, code,
                            "%s reset the stream with HTTP/2 error %u",
                            address_of(call), (unsigned)end->h2_error);
@@ -195,7 +195,7 @@ static void describe(struct peri_proxy_call *call,
                            peri_error_text(code), peri_error_text(end->cause));
   } else {
     (void)peri_problem_set(&call->last, code, "%s: %s", address_of(call),
-                           peri_error_text(code));
+                           peri_proxy_end_words(end));
   }
 }
 

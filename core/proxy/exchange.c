@@ -109,7 +109,7 @@ static void caller_close(void *ctx, struct peri_h2_stream *stream,
   (void)stream;
   call->caller = NULL;
   peri_proxy_call_drop(
-      call, peri_proxy_end_is_reset(end) ? end->h2_error : PERI_H2_CANCEL);
+      call, peri_proxy_end_is_own(end) ? end->h2_error : PERI_H2_CANCEL);
   peri_proxy_attempt_over(call, PERI_STATUS_CANCELLED, false);
   peri_proxy_call_end(call, PERI_STATUS_CANCELLED);
 }
@@ -205,20 +205,20 @@ static void endpoint_sent(void *ctx, struct peri_h2_stream *stream,
   peri_h2_stream_consume(call->caller, bytes);
 }
 
-// The answer broke off. The caller gets the code of a reset as it came, since
-// that is what it would have got directly; a lost connection has no code that
-// clients take for one, so it becomes a status.
+// The answer broke off. The caller gets the code of a reset as it came, behind
+// what came before it, since that is what it would have got directly; all else
+// has no code that clients take for it, so it becomes a status.
 static void broke_off(struct peri_proxy_call *call,
                       const struct peri_h2_end *end) {
   int status = peri_proxy_status_of(end);
-  if (!peri_proxy_end_is_reset(end)) {
-    peri_proxy_refuse(call, status,
-                      "%s: the connection was lost while the "
-                      "answer came",
-                      call->service->text);
+  if (!end->reset) {
+    peri_proxy_refuse(call, status, "%s: %s", call->service->text,
+                      peri_proxy_end_is_own(end)
+                          ? peri_proxy_end_words(end)
+                          : "the connection was lost while the answer came");
     return;
   }
-  peri_h2_stream_reset(call->caller, end->h2_error);
+  peri_h2_stream_cut(call->caller, end->h2_error);
   peri_proxy_attempt_over(call, status, true);
   peri_proxy_call_end(call, status);
 }

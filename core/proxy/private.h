@@ -233,8 +233,11 @@ int peri_proxy_status_read(const struct peri_h2_stream *stream);
 void peri_proxy_refuse(struct peri_proxy_call *call, int status,
                        const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/// Whether the peer reset the stream, rather than the connection being lost.
-bool peri_proxy_end_is_reset(const struct peri_h2_end *end);
+/// Whether the stream came to its end alone, by whichever side, rather than
+/// with its connection.
+bool peri_proxy_end_is_own(const struct peri_h2_end *end);
+/// Words for an end that the peer did not say itself.
+const char *peri_proxy_end_words(const struct peri_h2_end *end);
 /// The status for an attempt that ended without an answer.
 int peri_proxy_status_of(const struct peri_h2_end *end);
 

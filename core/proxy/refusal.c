@@ -60,14 +60,24 @@ void peri_proxy_refuse(struct peri_proxy_call *call, int status,
   peri_proxy_call_end(call, status);
 }
 
-bool peri_proxy_end_is_reset(const struct peri_h2_end *end) {
-  return end->h2_error != 0 && end->code != PERI_ECLOSED &&
-         end->code != PERI_ETIMEOUT && end->code != PERI_ECONNECT &&
-         end->code != PERI_ENOMEM;
+bool peri_proxy_end_is_own(const struct peri_h2_end *end) {
+  return end->reset || (end->h2_error != 0 && end->code != PERI_ECLOSED &&
+                        end->code != PERI_ETIMEOUT &&
+                        end->code != PERI_ECONNECT && end->code != PERI_ENOMEM);
+}
+
+const char *peri_proxy_end_words(const struct peri_h2_end *end) {
+  if (peri_proxy_end_is_own(end) && end->code == PERI_ELIMIT) {
+    return "the header list is larger than limits.header_list_bytes";
+  }
+  if (peri_proxy_end_is_own(end) && end->code == PERI_EPROTO) {
+    return "the answer breaks the rules of HTTP/2";
+  }
+  return peri_error_text(end->code != 0 ? end->code : PERI_ECLOSED);
 }
 
 int peri_proxy_status_of(const struct peri_h2_end *end) {
-  if (end->unprocessed || !peri_proxy_end_is_reset(end)) {
+  if (end->unprocessed || !peri_proxy_end_is_own(end)) {
     return PERI_STATUS_UNAVAILABLE;
   }
   return peri_framing_status_of_h2(end->h2_error);

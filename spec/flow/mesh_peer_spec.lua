@@ -159,7 +159,7 @@ describe("an endpoint that is a scripted HTTP/2 peer", function()
     assert.equal(("meshtest.Echo: %s reset the stream with HTTP/2 error 7"):format(server.address), seen.message)
   end)
 
-  for code, name in pairs({ [INTERNAL] = "Internal", [CANCEL] = "Canceled", [CALM] = "ResourceExhausted", [1] = "Internal" }) do
+  for code, name in pairs({ [NO_ERROR] = "Internal", [INTERNAL] = "Internal", [CANCEL] = "Canceled", [CALM] = "ResourceExhausted", [1] = "Internal" }) do
     it("that resets with error " .. code .. " before its headers is not asked again: " .. name, function()
       local calls = 0
       local function script(conn, stream)
@@ -175,14 +175,30 @@ describe("an endpoint that is a scripted HTTP/2 peer", function()
 
     it("that resets with error " .. code .. " after its headers has that passed on: " .. name, function()
       local car = before(each_call(function(conn, stream)
-        conn:headers(stream, ok)
-        conn:data(stream, f.message(reply("half")))
-        conn:reset(stream, code)
+        local head = f.frame(f.HEADERS, f.END_HEADERS, stream, f.block(ok))
+        conn:send(head .. f.frame(f.DATA, 0, stream, f.message(reply("half"))) .. f.frame(f.RST_STREAM, 0, stream, f.u32(code)))
       end))
       local seen = mesh.call(car.app, { method = "Down" })
-      assert.equal(name, seen.code)
+      assert.same({ name, 1 }, { seen.code, seen.replies })
     end)
   end
+
+  it("whose headers or trailers are larger than the limit is told apart from one that resets", function()
+    local long, words = { "x-long", ("x"):rep(17000) }, "the header list is larger than limits.header_list_bytes"
+    local car, server = before(each_call(function(conn, stream)
+      if stream == 1 then
+        conn:headers(stream, { ok[1], ok[2], long })
+      else
+        conn:headers(stream, ok)
+        conn:data(stream, f.message(reply("half")))
+        conn:headers(stream, { fine[1], long }, true)
+      end
+    end))
+    local seen = mesh.call(car.app)
+    assert.same({ "ResourceExhausted", ("meshtest.Echo: %s: %s"):format(server.address, words) }, { seen.code, seen.message })
+    seen = mesh.call(car.app, { method = "Down" })
+    assert.same({ "ResourceExhausted", "meshtest.Echo: " .. words, 1 }, { seen.code, seen.message, seen.replies })
+  end)
 
   it("that resets without an error after a whole answer has given it", function()
     local car = before(function(conn, frame)

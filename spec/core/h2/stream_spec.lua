@@ -133,6 +133,7 @@ describe("h2/stream", function()
       assert.equal(code, call["end"].code)
       assert.equal(h2_error, call["end"].h2_error)
       assert.equal(h2_error == 7, call["end"].unprocessed)
+      assert.is_true(call["end"].reset)
     end
   end)
 

@@ -48,6 +48,7 @@ describe("h2/stream_state", function()
     assert.equal(C.PERI_ECLOSED, call["end"].code)
     assert.equal(0, call["end"].h2_error)
     assert.is_false(call["end"].unprocessed)
+    assert.is_false(call["end"].reset)
   end)
 
   it("never calls a server's peer unprocessed", function()

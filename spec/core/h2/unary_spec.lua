@@ -117,7 +117,7 @@ describe("h2/unary", function()
   end)
 
   it("maps resets", function()
-    for h2_error, status in pairs({ [1] = 13, [2] = 13, [7] = 14, [8] = 1, [11] = 8, [12] = 7 }) do
+    for h2_error, status in pairs({ [0] = 13, [1] = 13, [2] = 13, [7] = 14, [8] = 1, [11] = 8, [12] = 7 }) do
       local outcome = call("/reset", { h2_error = h2_error })
       assert.equal(status, outcome.status, "error " .. h2_error)
       assert.is_true(outcome.code < 0)

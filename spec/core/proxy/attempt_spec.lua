@@ -203,7 +203,7 @@ describe("proxy/attempt", function()
     local first, a = rig.backend(0)
     local second, b = rig.backend(1)
     publish(a, b)
-    local expected = { [0] = 14, [2] = 13, [8] = 1, [11] = 8, [12] = 7 }
+    local expected = { [0] = 13, [2] = 13, [8] = 1, [11] = 8, [12] = 7 }
     for code, status in pairs(expected) do
       first.h2_error, second.h2_error = code, code
       local before = first.requests + second.requests

@@ -103,7 +103,7 @@ describe("proxy/exchange", function()
 
   it("passes a reset after the headers on, with its code", function()
     start()
-    for _, code in ipairs({ 8, 2, 11, 7 }) do
+    for _, code in ipairs({ 8, 2, 11, 7, 0 }) do
       local call = rig.open("Break", nil, "x")
       assert.is_true(rig.until_true(function()
         return call.body.len == 10
@@ -113,6 +113,37 @@ describe("proxy/exchange", function()
       assert.equal(code, call["end"].h2_error)
     end
     assert.equal(0, rig.in_flight())
+  end)
+
+  it("passes on what came before a reset, as far as the caller's window goes", function()
+    start({ caller_limits = { stream_window_bytes = 65535 } })
+    local call = rig.open("Break", nil, "x")
+    assert.is_true(rig.until_true(function()
+      return backend.ends == 1
+    end))
+    -- The proxy finds the answer and its reset in one read.
+    C.proxy_backend_reset(rig.ptr, 0, 2)
+    rig.wait(call)
+    assert.same({ 10, 2 }, { tonumber(call.body.len), call["end"].h2_error })
+
+    call = rig.open("Echo", nil, false)
+    call.hungry = false
+    rig.write(call, ("x"):rep(100000))
+    assert.is_true(rig.until_true(function()
+      return backend.received == 100001 and call.body.len == 65535
+    end))
+    C.proxy_backend_reset(rig.ptr, 0, 2)
+    rig.wait(call)
+    assert.same({ 65535, 2 }, { tonumber(call.body.len), call["end"].h2_error })
+    assert.equal(0, rig.in_flight())
+  end)
+
+  it("says in words that trailers are over the limit", function()
+    start({ limits = { header_list_bytes = 1024 } })
+    backend.trailers = rig.text_for("grpc-status: 0\nx-long: " .. ("x"):rep(1000) .. "\n")
+    local call = rig.fetch("Echo", nil, "x")
+    assert.same({ 8, "orders.v1.Orders: the header list is larger than limits.header_list_bytes" }, { rig.status(call) })
+    assert.equal("x", rig.text(call.body))
   end)
 
   it("ends with UNAVAILABLE when the connection is lost after the headers", function()
