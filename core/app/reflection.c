@@ -43,9 +43,9 @@ struct call {
 };
 
 static const struct peri_h2_field head[] = {
-    {{":status", 7}, {"200", 3}},
-    {{"content-type", 12}, {"application/grpc", 16}},
-    {{"grpc-accept-encoding", 20}, {"identity,deflate,gzip", 21}},
+    {{":status", 7}, {"200", 3}, false},
+    {{"content-type", 12}, {"application/grpc", 16}, false},
+    {{"grpc-accept-encoding", 20}, {"identity,deflate,gzip", 21}, false},
 };
 
 struct peri_reflection *peri_reflection_new(void) {
@@ -66,8 +66,8 @@ static void end(struct call *call, int status, const char *words) {
   size_t len =
       peri_text_percent_encode(peri_slice_of(words), text, sizeof(text));
   struct peri_h2_field trailers[] = {
-      {{"grpc-status", 11}, peri_slice_of(digits)},
-      {{"grpc-message", 12}, {text, len}}};
+      {{"grpc-status", 11}, peri_slice_of(digits), false},
+      {{"grpc-message", 12}, {text, len}, false}};
   int rc = peri_h2_stream_finish(call->stream, trailers, len > 0 ? 2 : 1);
   if (rc < 0 && rc != PERI_ECLOSED) {
     peri_h2_stream_reset(call->stream, PERI_H2_INTERNAL_ERROR);

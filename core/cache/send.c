@@ -22,9 +22,9 @@ int peri_cache_ask(const struct peri_cache_request *request,
                    void *ctx, struct peri_unary **ret_unary) {
   struct peri_cache_worker *worker = request->worker;
   const struct peri_h2_field metadata[] = {
-      {peri_slice_of("perigee-hop"), peri_slice_of("1")},
+      {peri_slice_of("perigee-hop"), peri_slice_of("1"), false},
       {peri_slice_of("perigee-service"),
-       peri_slice_of(worker->sides->config->cluster)}};
+       peri_slice_of(worker->sides->config->cluster), false}};
   const struct peri_unary_request unary = {
       .address = request->address,
       .path = request->path,

@@ -147,8 +147,8 @@ static bool is_grpc(struct peri_slice type) {
 static void refuse_http(struct peri_h2_stream *stream, const char *status,
                         const char *name, const char *value) {
   const struct peri_h2_field fields[] = {
-      {{":status", 7}, peri_slice_of(status)},
-      {peri_slice_of(name), peri_slice_of(value)}};
+      {{":status", 7}, peri_slice_of(status), false},
+      {peri_slice_of(name), peri_slice_of(value), false}};
   int rc = peri_h2_stream_respond(stream, fields, 2, true);
   if (rc < 0 && rc != PERI_ECLOSED) {
     peri_h2_stream_reset(stream, PERI_H2_INTERNAL_ERROR);

@@ -18,9 +18,10 @@ enum {
   STATUS_DIGITS = 12
 };
 
-static const struct peri_h2_field status_200 = {{":status", 7}, {"200", 3}};
-static const struct peri_h2_field accepted = {{"grpc-accept-encoding", 20},
-                                              {"identity,deflate,gzip", 21}};
+static const struct peri_h2_field status_200 = {
+    {":status", 7}, {"200", 3}, false};
+static const struct peri_h2_field accepted = {
+    {"grpc-accept-encoding", 20}, {"identity,deflate,gzip", 21}, false};
 
 struct peri_slice peri_call_echo(struct peri_slice content_type) {
   struct peri_slice plain = {"application/grpc", 16};
@@ -32,7 +33,8 @@ struct peri_slice peri_call_echo(struct peri_slice content_type) {
 static size_t put_head(struct peri_slice content_type,
                        struct peri_h2_field ret_fields[HEAD_FIELDS]) {
   ret_fields[0] = status_200;
-  ret_fields[1] = (struct peri_h2_field){{"content-type", 12}, content_type};
+  ret_fields[1] =
+      (struct peri_h2_field){{"content-type", 12}, content_type, false};
   ret_fields[2] = accepted;
   return HEAD_FIELDS;
 }
@@ -46,15 +48,15 @@ struct ending {
 static size_t put_ending(int status, const char *message, struct ending *ending,
                          struct peri_h2_field *ret_fields) {
   int digits = snprintf(ending->status, sizeof(ending->status), "%d", status);
-  ret_fields[0] = (struct peri_h2_field){{"grpc-status", 11},
-                                         {ending->status, (size_t)digits}};
+  ret_fields[0] = (struct peri_h2_field){
+      {"grpc-status", 11}, {ending->status, (size_t)digits}, false};
   if (message == NULL || status == PERI_STATUS_OK) {
     return 1;
   }
   size_t len = peri_text_percent_encode(peri_slice_of(message), ending->message,
                                         sizeof(ending->message));
-  ret_fields[1] =
-      (struct peri_h2_field){{"grpc-message", 12}, {ending->message, len}};
+  ret_fields[1] = (struct peri_h2_field){
+      {"grpc-message", 12}, {ending->message, len}, false};
   return 2;
 }
 
@@ -199,8 +201,8 @@ static struct peri_call_field *keep(const char *name, struct peri_slice value) {
     memcpy(text + name_len, value.ptr, value.len);
   }
   node->next = NULL;
-  node->field =
-      (struct peri_h2_field){{text, name_len}, {text + name_len, value.len}};
+  node->field = (struct peri_h2_field){
+      {text, name_len}, {text + name_len, value.len}, false};
   return node;
 }
 
@@ -251,7 +253,7 @@ static int finish_more(struct peri_call *call,
 
 void peri_call_reply(struct peri_call *call, const struct peri_h2_piece *pieces,
                      size_t count) {
-  static const struct peri_h2_field ok = {{"grpc-status", 11}, {"0", 1}};
+  static const struct peri_h2_field ok = {{"grpc-status", 11}, {"0", 1}, false};
   call->owed = false;
   if (call->answered) {
     peri_h2_pieces_release(pieces, count);

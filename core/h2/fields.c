@@ -45,7 +45,8 @@ size_t peri_h2_fields_cost(struct nghttp2_rcbuf *name,
 }
 
 int peri_h2_fields_add(struct peri_h2_fields *set, struct nghttp2_rcbuf *name,
-                       struct nghttp2_rcbuf *value, uint32_t limit_bytes) {
+                       struct nghttp2_rcbuf *value, uint8_t flags,
+                       uint32_t limit_bytes) {
   nghttp2_vec name_vec = nghttp2_rcbuf_get_buf(name);
   nghttp2_vec value_vec = nghttp2_rcbuf_get_buf(value);
   set->bytes += peri_h2_fields_cost(name, value);
@@ -60,6 +61,7 @@ int peri_h2_fields_add(struct peri_h2_fields *set, struct nghttp2_rcbuf *name,
   field->name.len = name_vec.len;
   field->value.ptr = (const char *)value_vec.base;
   field->value.len = value_vec.len;
+  field->secret = (flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0;
   nghttp2_rcbuf_incref(name);
   nghttp2_rcbuf_incref(value);
   struct nghttp2_rcbuf **bufs = set->bufs + 2 * (size_t)set->count;

@@ -25,10 +25,12 @@ void peri_h2_fields_init(struct peri_h2_fields *set,
 size_t peri_h2_fields_cost(struct nghttp2_rcbuf *name,
                            struct nghttp2_rcbuf *value);
 
-/// Adds a field and takes a reference to both buffers. @return 0, PERI_ELIMIT
-/// (over `limit_bytes`; nothing is added from then on) or PERI_ENOMEM.
+/// Adds a field (`flags` are nghttp2's of it) and takes a reference to both
+/// buffers. @return 0, PERI_ELIMIT (over `limit_bytes`; nothing is added from
+/// then on) or PERI_ENOMEM.
 int peri_h2_fields_add(struct peri_h2_fields *set, struct nghttp2_rcbuf *name,
-                       struct nghttp2_rcbuf *value, uint32_t limit_bytes);
+                       struct nghttp2_rcbuf *value, uint8_t flags,
+                       uint32_t limit_bytes);
 
 /// The first value of that name; false when absent.
 bool peri_h2_fields_find(const struct peri_h2_fields *set, const char *name,

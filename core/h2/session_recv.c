@@ -71,7 +71,6 @@ static int field_came(nghttp2_session *session, const nghttp2_frame *frame,
   struct peri_h2_stream *stream = conn->head;
   (void)session;
   (void)frame;
-  (void)flags;
   if (is_bomb(conn, name, value)) {
     return NGHTTP2_ERR_CALLBACK_FAILURE;
   }
@@ -80,7 +79,7 @@ static int field_came(nghttp2_session *session, const nghttp2_frame *frame,
   }
   struct peri_h2_fields *set =
       stream->headed ? &stream->trailers : &stream->head;
-  int rc = peri_h2_fields_add(set, name, value,
+  int rc = peri_h2_fields_add(set, name, value, flags,
                               conn->hub->setup.limits.header_list_bytes);
   if (rc == PERI_ELIMIT) {
     stream->oversized = true;
@@ -117,7 +116,7 @@ void peri_h2_session_admit(struct peri_h2_stream *stream) {
 static void request_came(struct peri_h2_conn *conn,
                          struct peri_h2_stream *stream, bool end) {
   static const struct peri_h2_field too_large[] = {
-      {{":status", 7}, {"431", 3}}};
+      {{":status", 7}, {"431", 3}, false}};
   stream->headed = true;
   stream->ended = end;
   if (stream->oversized) {
@@ -200,6 +199,7 @@ static bool is_rapid(struct peri_h2_conn *conn,
   return !conn->hub->setup.client &&
          (stream == NULL || now_ns - stream->begun_ns < RAPID_NS);
 }
+
 static void reset_came(struct peri_h2_conn *conn, int32_t id) {
   struct peri_h2_stream *stream = peri_h2_session_find(conn, id);
   if (stream != NULL) {
@@ -209,7 +209,6 @@ static void reset_came(struct peri_h2_conn *conn, int32_t id) {
     (void)peri_h2_conn_allow(conn, PERI_FLOOD_RESET);
   }
 }
-
 
 static int frame_came(nghttp2_session *session, const nghttp2_frame *frame,
                       void *user_data) {

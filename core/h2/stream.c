@@ -51,13 +51,15 @@ bool peri_h2_stream_trailer(const struct peri_h2_stream *stream,
 // but for names that last.
 static nghttp2_nv nv_of(const struct peri_h2_field *field) {
   const char *name = peri_h2_name_lasting(field->name);
+  unsigned flags =
+      (name != NULL ? NGHTTP2_NV_FLAG_NO_COPY_NAME : NGHTTP2_NV_FLAG_NONE) |
+      (field->secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
   nghttp2_nv nv = {
       .name = (uint8_t *)(uintptr_t)(name != NULL ? name : field->name.ptr),
       .namelen = field->name.len,
       .value = (uint8_t *)(uintptr_t)field->value.ptr,
       .valuelen = field->value.len,
-      .flags =
-          name != NULL ? NGHTTP2_NV_FLAG_NO_COPY_NAME : NGHTTP2_NV_FLAG_NONE};
+      .flags = (uint8_t)flags};
   return nv;
 }
 
@@ -150,7 +152,8 @@ static int keep_tail(struct peri_h2_stream *stream,
   uint8_t *text = (uint8_t *)(nvs + count);
   for (size_t i = 0; i < count; i++) {
     nvs[i] = nv_of(&trailers[i]);
-    if (nvs[i].flags == NGHTTP2_NV_FLAG_NONE && nvs[i].namelen > 0) {
+    if ((nvs[i].flags & NGHTTP2_NV_FLAG_NO_COPY_NAME) == 0 &&
+        nvs[i].namelen > 0) {
       nvs[i].name = memcpy(text, nvs[i].name, nvs[i].namelen);
     }
     text += nvs[i].namelen;
@@ -234,9 +237,6 @@ void peri_h2_stream_reset(struct peri_h2_stream *stream, uint32_t h2_error) {
   peri_turn_request(&conn->turn);
 }
 
-void peri_h2_stream_drop(struct peri_h2_stream *stream, uint32_t h2_error) {
-  peri_h2_stream_listen(stream, NULL, NULL);
-  if (!stream->ended || !stream->sent_end) {
 void peri_h2_stream_cut(struct peri_h2_stream *stream, uint32_t h2_error) {
   if (!is_live(stream)) {
     return;
@@ -248,6 +248,9 @@ void peri_h2_stream_cut(struct peri_h2_stream *stream, uint32_t h2_error) {
   peri_turn_request(&stream->conn->turn);
 }
 
+void peri_h2_stream_drop(struct peri_h2_stream *stream, uint32_t h2_error) {
+  peri_h2_stream_listen(stream, NULL, NULL);
+  if (!stream->ended || !stream->sent_end) {
     peri_h2_stream_reset(stream, h2_error);
   }
 }

@@ -14,6 +14,7 @@ struct peri_h2_stream;
 struct peri_h2_field {
   struct peri_slice name;
   struct peri_slice value;
+  bool secret;  // no hop may keep it for compression (RFC 7541, 7.1.3)
 };
 
 /// How a stream ended.
@@ -21,8 +22,8 @@ struct peri_h2_end {
   int code;           // 0 when both sides ended regularly; else a PERI code
   int cause;          // of PERI_ECONNECT: what connecting failed with, or 0
   uint32_t h2_error;  // the RST_STREAM or GOAWAY code, or 0
-  bool unprocessed;   // client: the peer surely never handed it to its
   bool reset;         // the peer sent that RST_STREAM
+  bool unprocessed;   // client: the peer surely never handed it to its
                       // application
   bool goaway;        // client: unprocessed because the connection ended, not
                       // because of what the peer thinks of the request
@@ -111,11 +112,11 @@ void peri_h2_stream_spare(struct peri_h2_stream *stream, size_t bytes);
 /// on_close comes later, from the loop.
 void peri_h2_stream_reset(struct peri_h2_stream *stream, uint32_t h2_error);
 
-/// Nobody listens any more; resets the stream as above unless both sides have
 /// Sends RST_STREAM behind as much of what is queued as the peer's windows let
 /// out now; the rest is dropped. on_close comes later, from the loop.
 void peri_h2_stream_cut(struct peri_h2_stream *stream, uint32_t h2_error);
 
+/// Nobody listens any more; resets the stream as above unless both sides have
 /// ended. The caller must not touch it afterwards.
 void peri_h2_stream_drop(struct peri_h2_stream *stream, uint32_t h2_error);
 

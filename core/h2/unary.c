@@ -188,14 +188,14 @@ static int open_stream(struct peri_h2_client *client,
                        struct peri_unary *unary) {
   char timeout[PERI_FRAMING_TIMEOUT_BYTES] = "";
   struct peri_h2_field some[STACK_FIELDS] = {
-      {{":method", 7}, {"POST", 4}},
-      {{":scheme", 7}, {"http", 4}},
-      {{":authority", 10}, request->address},
-      {{":path", 5}, peri_slice_of(request->path)},
-      {{"te", 2}, {"trailers", 8}},
-      {{"content-type", 12}, {"application/grpc", 16}},
-      {{"user-agent", 10}, peri_slice_of("perigee/" PERI_VERSION)},
-      {{"grpc-accept-encoding", 20}, {"identity,deflate,gzip", 21}}};
+      {{":method", 7}, {"POST", 4}, false},
+      {{":scheme", 7}, {"http", 4}, false},
+      {{":authority", 10}, request->address, false},
+      {{":path", 5}, peri_slice_of(request->path), false},
+      {{"te", 2}, {"trailers", 8}, false},
+      {{"content-type", 12}, {"application/grpc", 16}, false},
+      {{"user-agent", 10}, peri_slice_of("perigee/" PERI_VERSION), false},
+      {{"grpc-accept-encoding", 20}, {"identity,deflate,gzip", 21}, false}};
   size_t count = OWN_FIELDS - 1;
   if (request->metadata_count > STACK_FIELDS - OWN_FIELDS) {
     return PERI_EINVAL;
@@ -208,8 +208,8 @@ static int open_stream(struct peri_h2_client *client,
     uint64_t ms = request->timeout_ms;
     uint64_t ns = ms > INT64_MAX / NS_PER_MS ? INT64_MAX : ms * NS_PER_MS;
     peri_framing_timeout_format(ns, timeout);
-    some[count++] =
-        (struct peri_h2_field){{"grpc-timeout", 12}, peri_slice_of(timeout)};
+    some[count++] = (struct peri_h2_field){
+        {"grpc-timeout", 12}, peri_slice_of(timeout), false};
   }
   if (request->metadata_count > 0) {
     memcpy(some + count, request->metadata,

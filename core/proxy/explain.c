@@ -176,7 +176,7 @@ size_t peri_proxy_explain_fields(struct peri_proxy_call *call,
                            room > used_bytes ? room - used_bytes : 0);
   for (size_t i = 0; i < lines->count; i++) {
     ret_fields[i] =
-        (struct peri_h2_field){{"perigee-explain", 15}, lines->lines[i]};
+        (struct peri_h2_field){{"perigee-explain", 15}, lines->lines[i], false};
   }
   return lines->count;
 }

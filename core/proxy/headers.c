@@ -85,7 +85,8 @@ static size_t copy(const struct peri_proxy_call *call,
     used++;
   }
   if (!timed) {
-    ret_to[used++] = (struct peri_h2_field){{"grpc-timeout", 12}, timeout};
+    ret_to[used++] =
+        (struct peri_h2_field){{"grpc-timeout", 12}, timeout, false};
   }
   return used;
 }
@@ -123,9 +124,9 @@ int peri_proxy_headers_send(struct peri_proxy_call *call,
   }
   size_t used = copy(call, fields, count, peri_slice_of(text), to);
   if (sidecar) {
-    to[used++] = (struct peri_h2_field){{"perigee-hop", 11}, {"1", 1}};
-    to[used++] =
-        (struct peri_h2_field){{"perigee-service", 15}, call->service->name};
+    to[used++] = (struct peri_h2_field){{"perigee-hop", 11}, {"1", 1}, false};
+    to[used++] = (struct peri_h2_field){
+        {"perigee-service", 15}, call->service->name, false};
   }
   int rc = begin(call, events, to, used);
   if (to != some) {

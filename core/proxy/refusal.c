@@ -19,10 +19,11 @@ static void conclude(struct peri_proxy_call *call, int status,
   char text[WORDS_BYTES * 3];
   int len = snprintf(digits, sizeof(digits), "%d", status);
   const struct peri_h2_field fields[] = {
-      {{"grpc-status", 11}, {digits, (size_t)len}},
+      {{"grpc-status", 11}, {digits, (size_t)len}, false},
       {{"grpc-message", 12},
        {text,
-        peri_text_percent_encode(peri_slice_of(words), text, sizeof(text))}}};
+        peri_text_percent_encode(peri_slice_of(words), text, sizeof(text))},
+       false}};
   int rc = call->explained ? peri_proxy_explain_send(call, false, fields, 2)
                            : peri_h2_stream_finish(call->caller, fields, 2);
   if (rc < 0 && rc != PERI_ECLOSED) {

@@ -191,6 +191,31 @@ describe("header fields of a forwarded call", function()
     end)
   end
 
+  it("stay secret all the way when they are, and only these", function()
+    -- nghttp2 itself makes no secret of any of these.
+    local function block(first, secret)
+      return { { first[1], first[2], true }, { "x-plain", "1", true }, { secret, "2" }, { "x-plain-too", "3", true } }
+    end
+    for _, way in ipairs({ "plain", "outer" }) do
+      local fields = block({ ":method", "POST" }, "x-secret")
+      for i = 2, 7 do
+        table.insert(fields, i, { request[i][1], request[i][2], true })
+      end
+      local client, conn, stream = begin(cars[way], fields, asked)
+      conn:headers(stream, block({ ":status", "200" }, "x-secret-too"))
+      conn:headers(stream, block({ "grpc-status", "0" }, "x-secret-last"), true)
+      client:await("the end of the answer", function()
+        return #client:blocks(1) == 2
+      end)
+      local seen = { conn:seen(f.HEADERS, stream).secret }
+      for _, frame in ipairs(client.frames) do
+        seen[#seen + 1] = frame.secret
+      end
+      assert.same({ { "x-secret" }, { "x-secret-too" }, { "x-secret-last" } }, seen)
+      client:close()
+    end
+  end)
+
   it("lose those that are Perigee's own on the way to an application", function()
     local fields = { unpack(request) }
     table.insert(fields, 10, { "perigee-hop", "1" })

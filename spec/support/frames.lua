@@ -19,7 +19,8 @@ function M.frame(kind, flags, stream, payload, length)
   return M.u32(length or #payload):sub(2) .. string.char(kind, flags) .. M.u32(stream) .. payload
 end
 
---- A header block without compression: literal fields, never indexed.
+--- A header block without compression: literal fields, never indexed, or those with a third
+--- member `true` merely not indexed.
 ---@param fields string[][] name and value pairs
 function M.block(fields)
   local parts = {}
@@ -39,7 +40,7 @@ function M.block(fields)
         lengths[i] = table.concat(bytes)
       end
     end
-    parts[#parts + 1] = "\16" .. lengths[1] .. field[1] .. lengths[2] .. field[2]
+    parts[#parts + 1] = (field[3] and "\0" or "\16") .. lengths[1] .. field[1] .. lengths[2] .. field[2]
   end
   return table.concat(parts)
 end

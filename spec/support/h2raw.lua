@@ -33,7 +33,7 @@ local broken_pipe = uv.new_signal()
 broken_pipe:start("sigpipe", function() end)
 broken_pipe:unref()
 
-local FINAL, EMIT = 1, 2
+local FINAL, EMIT, NO_INDEX = 1, 2, 1
 
 --- A decoder of one connection's header blocks.
 ---@return fun(block: string): string[][] name and value pairs in their order
@@ -42,7 +42,7 @@ local function decoder()
   assert(lib.nghttp2_hd_inflate_new(slot) == 0)
   local inflater = ffi.gc(slot[0], lib.nghttp2_hd_inflate_del)
   return function(block)
-    local fields, at, nv, flags = {}, 0, ffi.new("nghttp2_nv"), ffi.new("int[1]")
+    local fields, secret, at, nv, flags = {}, {}, 0, ffi.new("nghttp2_nv"), ffi.new("int[1]")
     local bytes = ffi.cast("const uint8_t *", block)
     repeat
       local used = lib.nghttp2_hd_inflate_hd2(inflater, nv, flags, bytes + at, #block - at, 1)
@@ -52,13 +52,16 @@ local function decoder()
         fields[#fields + 1] = { ffi.string(nv.name, nv.namelen), ffi.string(nv.value, nv.valuelen) }
       end
     until flags[0] % 2 == FINAL or (at == #block and flags[0] == 0)
+        if nv.flags % 2 == NO_INDEX then
+          secret[#secret + 1] = fields[#fields][1]
+        end
     lib.nghttp2_hd_inflate_end_headers(inflater)
-    return fields
+    return fields, secret
   end
 end
 
 ---@class perigee.spec.RawConn
----@field frames table[] all that came: kind, flags, stream, payload; and fields of header blocks
+---@field frames table[] all that came: kind, flags, stream, payload; and fields of header blocks, with the secret ones' names
 ---@field closed boolean
 ---@field quiet boolean it acknowledges nothing by itself
 local Conn = {}
@@ -73,7 +76,7 @@ local function take(self, frame)
     end
     self.block = (frame.kind == f.HEADERS and "" or self.block) .. payload
     if math.floor(frame.flags / f.END_HEADERS) % 2 == 1 then
-      frame.fields = self.decode(self.block)
+      frame.fields, frame.secret = self.decode(self.block)
     end
   elseif not self.quiet and frame.kind == f.SETTINGS and frame.flags == 0 then
     self:send(f.frame(f.SETTINGS, f.ACK, 0, ""))

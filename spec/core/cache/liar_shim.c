@@ -37,9 +37,9 @@ static void say(void *ctx, struct peri_call *call, struct peri_slice message) {
 static void respond(struct peri_h2_stream *stream, const char *status,
                     const char *type, const char *grpc_status, bool end) {
   const struct peri_h2_field fields[] = {
-      {peri_slice_of(":status"), peri_slice_of(status)},
-      {peri_slice_of("content-type"), peri_slice_of(type)},
-      {peri_slice_of("grpc-status"), peri_slice_of(grpc_status)}};
+      {peri_slice_of(":status"), peri_slice_of(status), false},
+      {peri_slice_of("content-type"), peri_slice_of(type), false},
+      {peri_slice_of("grpc-status"), peri_slice_of(grpc_status), false}};
   (void)peri_h2_stream_respond(stream, fields, *grpc_status != '\0' ? 3 : 2,
                                end);
 }

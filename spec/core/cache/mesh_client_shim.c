@@ -23,7 +23,7 @@ int peri_shim_mesh_call(struct peri_shim_mesh *mesh,
                         const struct peri_shim_ask *ask) {
   struct shim_node *node = &mesh->nodes[ask->node];
   const struct peri_h2_field hop = {peri_slice_of("perigee-hop"),
-                                    peri_slice_of("1")};
+                                    peri_slice_of("1"), false};
   struct shim_call *call = &mesh->calls[mesh->call_count];
   char path[128];
   if (mesh->call_count == SHIM_MAX_CALLS) {

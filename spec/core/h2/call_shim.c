@@ -65,8 +65,8 @@ static void handle(void *ctx, struct peri_call *call,
 static void on_request(void *ctx, struct peri_h2_stream *stream) {
   struct shim_call_rig *rig = ctx;
   if (rig->mode == SHIM_CALL_REFUSE_MORE) {
-    const struct peri_h2_field more[] = {{{"x-why", 5}, {"one", 3}},
-                                         {{"x-why", 5}, {"two", 3}}};
+    const struct peri_h2_field more[] = {{{"x-why", 5}, {"one", 3}, false},
+                                         {{"x-why", 5}, {"two", 3}, false}};
     peri_call_refuse_more(stream, PERI_STATUS_NOT_FOUND, "no such thing", more,
                           2);
     return;

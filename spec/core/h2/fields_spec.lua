@@ -24,7 +24,7 @@ describe("h2/fields", function()
     start()
     local extra = {}
     for i = 1, 40 do
-      extra[i] = { "x-many", "value " .. i }
+      extra[i] = { "x-many", "value " .. i, i % 2 == 0 }
     end
     -- frames.request() keeps one of a name, so these come as trailers do: appended by hand.
     local block = frames.request("/hold") .. frames.block(extra)
@@ -38,6 +38,7 @@ describe("h2/fields", function()
     assert.equal(":method", ffi.string(out[0][0].name.ptr, out[0][0].name.len))
     for i = 1, 40 do
       local value = out[0][5 + i].value
+      assert.equal(i % 2 == 1, out[0][5 + i].secret)
       assert.equal("value " .. i, ffi.string(value.ptr, value.len))
     end
   end)

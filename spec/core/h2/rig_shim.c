@@ -23,15 +23,15 @@ static struct peri_slice path_of(const struct peri_h2_stream *stream) {
 
 static void respond(struct peri_h2_stream *stream, bool end) {
   static const struct peri_h2_field fields[] = {
-      {{":status", 7}, {"200", 3}},
-      {{"content-type", 12}, {"application/grpc", 16}},
-      {{"grpc-status", 11}, {"0", 1}}};
+      {{":status", 7}, {"200", 3}, false},
+      {{"content-type", 12}, {"application/grpc", 16}, false},
+      {{"grpc-status", 11}, {"0", 1}, false}};
   peri_h2_stream_respond(stream, fields, end ? 3 : 2, end);
 }
 
 static void finish(struct peri_h2_stream *stream) {
   static const struct peri_h2_field trailers[] = {
-      {{"grpc-status", 11}, {"0", 1}}, {{"x-empty", 7}, {"", 0}}};
+      {{"grpc-status", 11}, {"0", 1}, false}, {{"x-empty", 7}, {"", 0}, false}};
   peri_h2_stream_finish(stream, trailers, 2);
 }
 
@@ -358,12 +358,12 @@ static bool begin(struct rig_call *call, const char *path, bool end) {
       .on_writable = call_writable,
       .on_close = call_close};
   const struct peri_h2_field fields[] = {
-      {{":method", 7}, {"POST", 4}},
-      {{":scheme", 7}, {"http", 4}},
-      {{":path", 5}, peri_slice_of(path)},
-      {{":authority", 10}, {"localhost", 9}},
-      {{"content-type", 12}, {"application/grpc", 16}},
-      {{"te", 2}, {"trailers", 8}}};
+      {{":method", 7}, {"POST", 4}, false},
+      {{":scheme", 7}, {"http", 4}, false},
+      {{":path", 5}, peri_slice_of(path), false},
+      {{":authority", 10}, {"localhost", 9}, false},
+      {{"content-type", 12}, {"application/grpc", 16}, false},
+      {{"te", 2}, {"trailers", 8}, false}};
   return peri_h2_client_open(call->rig->client, peri_slice_of(call->address),
                              fields, sizeof(fields) / sizeof(fields[0]), end,
                              &events, call, &call->stream) == 0;

@@ -34,8 +34,8 @@ static size_t parse(const char *lines, struct peri_h2_field *ret_fields) {
     size_t len = strcspn(lines, "\n");
     const char *colon = memchr(lines + 1, ':', len - 1);
     size_t name = (size_t)(colon - lines);
-    ret_fields[count++] =
-        (struct peri_h2_field){{lines, name}, {colon + 2, len - name - 2}};
+    ret_fields[count++] = (struct peri_h2_field){
+        {lines, name}, {colon + 2, len - name - 2}, false};
     lines += len + (lines[len] == '\n');
   }
   return count;
@@ -54,10 +54,11 @@ static void server_data(void *ctx, struct peri_h2_stream *stream,
 
 static void answer(struct shim_unary_rig *rig, struct peri_h2_stream *stream) {
   static const struct peri_h2_field head[] = {
-      {{":status", 7}, {"200", 3}},
-      {{"content-type", 12}, {"application/grpc", 16}},
-      {{"grpc-encoding", 13}, {"gzip", 4}}};
-  static const struct peri_h2_field ok[] = {{{"grpc-status", 11}, {"0", 1}}};
+      {{":status", 7}, {"200", 3}, false},
+      {{"content-type", 12}, {"application/grpc", 16}, false},
+      {{"grpc-encoding", 13}, {"gzip", 4}, false}};
+  static const struct peri_h2_field ok[] = {
+      {{"grpc-status", 11}, {"0", 1}, false}};
   const char *path = rig->plan.path;
   bool echo = strcmp(path, "/echo") == 0;
   struct peri_h2_field fields[MOST_LINES];

@@ -15,8 +15,8 @@ size_t proxy_lines_parse(const char *lines, struct peri_h2_field *ret_fields) {
     size_t len = strcspn(lines, "\n");
     const char *colon = memchr(lines + 1, ':', len - 1);
     size_t name = (size_t)(colon - lines);
-    ret_fields[count++] =
-        (struct peri_h2_field){{lines, name}, {colon + 2, len - name - 2}};
+    ret_fields[count++] = (struct peri_h2_field){
+        {lines, name}, {colon + 2, len - name - 2}, false};
     lines += len + (lines[len] == '\n');
   }
   return count;
