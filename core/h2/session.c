@@ -8,7 +8,13 @@
 #include "h2/session_parts.h"
 #include "h2/stream_state.h"
 
-enum { RESETS_OF_NGHTTP2 = 1000, FRAME_HEAD_BYTES = 9 };
+enum {
+  RESETS_OF_NGHTTP2 = 1000,
+  CONTINUATIONS_OF_NGHTTP2 = 8,
+  FRAME_HEAD_BYTES = 9,
+  LEAST_FRAME_BYTES = 16384,  // that a peer may have to cut blocks into
+  OWN_BLOCK_BYTES = 65536     // a block's share that is ours
+};
 
 struct peri_h2_stream *peri_h2_session_find(struct peri_h2_conn *conn,
                                             int32_t id) {
@@ -163,6 +169,12 @@ static nghttp2_option *make_option(const struct peri_h2_limits *limits) {
   uint64_t resets = limits->resets_per_s > RESETS_OF_NGHTTP2
                         ? limits->resets_per_s
                         : RESETS_OF_NGHTTP2;
+  // What may come may also be passed on, with something of ours in it.
+  nghttp2_option_set_max_continuations(
+      option,
+      CONTINUATIONS_OF_NGHTTP2 + limits->header_list_bytes / LEAST_FRAME_BYTES);
+  nghttp2_option_set_max_send_header_block_length(
+      option, (size_t)limits->header_list_bytes + OWN_BLOCK_BYTES);
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_max_reserved_remote_streams(option, 0);

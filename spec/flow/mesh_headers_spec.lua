@@ -216,6 +216,30 @@ describe("header fields of a forwarded call", function()
     end
   end)
 
+  it("may be as long as limits.header_list_bytes says", function()
+    local car = mesh.car(
+      mesh.static({ echo = { server.address } }, true)
+        .. 'routes = { { match = {}, to = "echo" } }, limits = { header_list_bytes = "512KiB" },'
+    )
+    local function long(fields)
+      local all = { unpack(fields) }
+      for i = 1, 250 do
+        all[#all + 1] = { "x-long-" .. i, ("x"):rep(1000) }
+      end
+      return all
+    end
+    local client, conn, stream = begin(car, long(request), asked)
+    assert.same({ long(request) }, conn:blocks(stream))
+    conn:headers(stream, long(response))
+    conn:headers(stream, long(trailers), true)
+    client:await("the end of the answer", function()
+      return #client:blocks(1) == 2
+    end)
+    assert.same({ long(response), long(trailers) }, client:blocks(1))
+    client:close()
+    car:stop()
+  end)
+
   it("lose those that are Perigee's own on the way to an application", function()
     local fields = { unpack(request) }
     table.insert(fields, 10, { "perigee-hop", "1" })

@@ -28,6 +28,8 @@ local lib = ffi.load("libnghttp2.so.14")
 
 local M = {}
 
+local MOST_PAYLOAD = 16384 -- of a frame
+
 -- A peer may close while a script writes.
 local broken_pipe = uv.new_signal()
 broken_pipe:start("sigpipe", function() end)
@@ -36,7 +38,7 @@ broken_pipe:unref()
 local FINAL, EMIT, NO_INDEX = 1, 2, 1
 
 --- A decoder of one connection's header blocks.
----@return fun(block: string): string[][] name and value pairs in their order
+---@return fun(block: string): string[][], string[] name and value pairs in their order; the names of those never to be indexed
 local function decoder()
   local slot = ffi.new("nghttp2_hd_inflater *[1]")
   assert(lib.nghttp2_hd_inflate_new(slot) == 0)
@@ -50,11 +52,11 @@ local function decoder()
       at = at + tonumber(used)
       if flags[0] % 4 >= EMIT then
         fields[#fields + 1] = { ffi.string(nv.name, nv.namelen), ffi.string(nv.value, nv.valuelen) }
-      end
-    until flags[0] % 2 == FINAL or (at == #block and flags[0] == 0)
         if nv.flags % 2 == NO_INDEX then
           secret[#secret + 1] = fields[#fields][1]
         end
+      end
+    until flags[0] % 2 == FINAL or (at == #block and flags[0] == 0)
     lib.nghttp2_hd_inflate_end_headers(inflater)
     return fields, secret
   end
@@ -142,11 +144,18 @@ function Conn:finish()
   end
 end
 
---- Sends a header block, in one HEADERS frame.
+--- Sends a header block, in as many frames as it takes.
 ---@param fields string[][]
 ---@param over? boolean nothing follows
 function Conn:headers(stream, fields, over)
-  self:send(f.frame(f.HEADERS, f.END_HEADERS + (over and f.END_STREAM or 0), stream, f.block(fields)))
+  local block, at, parts = f.block(fields), 1, {}
+  repeat
+    local last = at + MOST_PAYLOAD > #block
+    local flags = (last and f.END_HEADERS or 0) + (at == 1 and over and f.END_STREAM or 0)
+    parts[#parts + 1] = f.frame(at == 1 and f.HEADERS or f.CONTINUATION, flags, stream, block:sub(at, at + MOST_PAYLOAD - 1))
+    at = at + MOST_PAYLOAD
+  until last
+  self:send(table.concat(parts))
 end
 
 function Conn:data(stream, bytes, over)
