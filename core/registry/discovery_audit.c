@@ -84,7 +84,8 @@ static void on_audit(void *ctx) {
       .sort = PERI_ETCD_NEWEST_FIRST,
       .keys_only = true,
   };
-  if (discovery->scan != NULL || !peri_etcd_watch_live(discovery->watch)) {
+  if (discovery->scan != NULL || discovery->audit_call != NULL ||
+      !peri_etcd_watch_live(discovery->watch)) {
     plan(discovery);
     return;
   }
@@ -109,7 +110,8 @@ int peri_discovery_audit_new(struct peri_discovery *discovery) {
 }
 
 void peri_discovery_audit_start(struct peri_discovery *discovery) {
-  if (discovery->audit_call == NULL) {
+  if (!discovery->audited) {
+    discovery->audited = true;
     plan(discovery);
   }
 }

@@ -42,6 +42,7 @@ struct peri_discovery {
   uint64_t current_ns;
   uint64_t stale_since_ns;  // 0 while the watch is live
   struct peri_timer *audit;
+  bool audited;  // from time to time, since the watch was first live
   struct peri_etcd_call *audit_call;
   bool suspicious;  // the last audit differed: look again before reading
   uint64_t random;
@@ -67,6 +68,8 @@ int peri_discovery_watch(struct peri_discovery *discovery);
 /// discovery_audit.c
 int peri_discovery_audit_new(struct peri_discovery *discovery);
 void peri_discovery_audit_free(struct peri_discovery *discovery);
+/// From now on, once and for all: a watch that comes and goes must not put the
+/// next audit off each time.
 void peri_discovery_audit_start(struct peri_discovery *discovery);
 /// Reads everything soon, spread over a fleet: a store that was away may have
 /// lost its data and yet look as if it had not.

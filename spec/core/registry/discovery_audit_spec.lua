@@ -50,6 +50,23 @@ describe("the audit of a service", function()
     assert.equal(2, resyncs("audit"))
   end)
 
+  it("takes place although the watch is found silent again and again", function()
+    assert.is_true(registry:free())
+    -- Streams live for 1.2 s each: less than it takes to the next audit.
+    local step = { { created = true }, { revision = 2 } }
+    server:tell({ watch = { on_create = step, for_ever = true } })
+    server:tell({ watch = { on_progress = { { wait_ms = 1 } } } })
+    registry = assert(support.start(support.tree(server.endpoints, "127.0.0.1:7402", {}, { audit = "4s" })))
+    registry:await("the first", function()
+      return registry:addresses("c") == "127.0.0.1:1"
+    end)
+    server:tell({ put = { ["c/127.0.0.2:1"] = '{"Op":0,"Addr":"127.0.0.2:1"}' } })
+    registry:await("the second", function()
+      return registry:addresses("c") == "127.0.0.1:1 127.0.0.2:1"
+    end, 15000)
+    assert.equal(1, resyncs("audit"))
+  end)
+
   it("reads everything after a connection was lost, for a store that was overtaken", function()
     -- The same number of keys and the same newest revision as before, but another endpoint.
     server:tell({ wipe = true, put = { ["c/127.0.0.2:1"] = '{"Op":0,"Addr":"127.0.0.2:1"}' } })
