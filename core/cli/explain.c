@@ -13,37 +13,6 @@
 #include "cli/verbs.h"
 #include "rpc/call.h"
 
-static struct peri_json *bytes_json(ProtobufCBinaryData data) {
-  return peri_json_string(peri_proto_slice(data));
-}
-
-static struct peri_json *number(uint64_t value) {
-  return peri_json_integer((int64_t)value);
-}
-
-/// Takes over `item`; NULL once anything has failed.
-static struct peri_json *append(struct peri_json *array,
-                                struct peri_json *item) {
-  if (array == NULL || peri_json_append(array, item) < 0) {
-    peri_json_unref(array != NULL ? array : item);
-    return NULL;
-  }
-  return array;
-}
-
-struct member {
-  const char *key;
-  struct peri_json *value;
-};
-
-static struct peri_json *object_of(const struct member *members, size_t count) {
-  struct peri_json *object = peri_json_object();
-  for (size_t i = 0; i < count; i++) {
-    object = peri_cli_json_with(object, members[i].key, members[i].value);
-  }
-  return object;
-}
-
 static struct peri_json *metadata_json(ProtobufCBinaryData data) {
   struct peri_json *json = NULL;
   return data.len > 0 &&
@@ -54,12 +23,12 @@ static struct peri_json *metadata_json(ProtobufCBinaryData data) {
 
 static struct peri_json *candidate_json(
     const Perigee__V1__Candidate *candidate) {
-  const struct member members[] = {
-      {"address", bytes_json(candidate->address)},
-      {"zone", bytes_json(candidate->zone)},
-      {"weight", number(candidate->weight)},
-      {"inflight", number(candidate->inflight)},
-      {"latency_ns", number(candidate->latency_ns)},
+  const struct peri_cli_member members[] = {
+      {"address", peri_cli_json_data(candidate->address)},
+      {"zone", peri_cli_json_data(candidate->zone)},
+      {"weight", peri_cli_json_number(candidate->weight)},
+      {"inflight", peri_cli_json_number(candidate->inflight)},
+      {"latency_ns", peri_cli_json_number(candidate->latency_ns)},
       {"failures", peri_json_real(candidate->failures)},
       {"metadata", metadata_json(candidate->metadata)},
       {"self", peri_json_bool(candidate->self)},
@@ -67,49 +36,51 @@ static struct peri_json *candidate_json(
       {"tried", peri_json_bool(candidate->tried)},
       {"chosen", peri_json_bool(candidate->chosen)},
   };
-  return object_of(members, sizeof(members) / sizeof(members[0]));
+  return peri_cli_json_object(members, sizeof(members) / sizeof(members[0]));
 }
 
 static struct peri_json *decision_json(const Perigee__V1__Decision *decision) {
   struct peri_json *missed = peri_json_array();
   struct peri_json *candidates = peri_json_array();
   for (size_t i = 0; i < decision->n_missed; i++) {
-    missed = append(missed, bytes_json(decision->missed[i]));
+    missed =
+        peri_cli_json_append(missed, peri_cli_json_data(decision->missed[i]));
   }
   for (size_t i = 0; i < decision->n_candidates; i++) {
-    candidates = append(candidates, candidate_json(decision->candidates[i]));
+    candidates = peri_cli_json_append(candidates,
+                                      candidate_json(decision->candidates[i]));
   }
-  const struct member members[] = {
-      {"kind", bytes_json(decision->kind)},
-      {"worker", number(decision->worker)},
+  const struct peri_cli_member members[] = {
+      {"kind", peri_cli_json_data(decision->kind)},
+      {"worker", peri_cli_json_number(decision->worker)},
       {"at_ns", peri_json_integer(decision->at_ns)},
-      {"age_ms", number(decision->age_ms)},
-      {"subject", bytes_json(decision->subject)},
-      {"key", bytes_json(decision->key)},
-      {"attempt", number(decision->attempt)},
-      {"after", bytes_json(decision->after)},
-      {"route", number(decision->route)},
-      {"found", bytes_json(decision->found)},
+      {"age_ms", peri_cli_json_number(decision->age_ms)},
+      {"subject", peri_cli_json_data(decision->subject)},
+      {"key", peri_cli_json_data(decision->key)},
+      {"attempt", peri_cli_json_number(decision->attempt)},
+      {"after", peri_cli_json_data(decision->after)},
+      {"route", peri_cli_json_number(decision->route)},
+      {"found", peri_cli_json_data(decision->found)},
       {"missed", missed},
-      {"missed_more", number(decision->missed_more)},
-      {"service", bytes_json(decision->service)},
-      {"weight", number(decision->weight)},
-      {"weights", number(decision->weights)},
-      {"policy", bytes_json(decision->policy)},
-      {"version", number(decision->version)},
+      {"missed_more", peri_cli_json_number(decision->missed_more)},
+      {"service", peri_cli_json_data(decision->service)},
+      {"weight", peri_cli_json_number(decision->weight)},
+      {"weights", peri_cli_json_number(decision->weights)},
+      {"policy", peri_cli_json_data(decision->policy)},
+      {"version", peri_cli_json_number(decision->version)},
       {"older", peri_json_bool(decision->older)},
-      {"reason", bytes_json(decision->reason)},
-      {"trouble", bytes_json(decision->trouble)},
-      {"took_ns", number(decision->took_ns)},
-      {"chosen", bytes_json(decision->chosen)},
+      {"reason", peri_cli_json_data(decision->reason)},
+      {"trouble", peri_cli_json_data(decision->trouble)},
+      {"took_ns", peri_cli_json_number(decision->took_ns)},
+      {"chosen", peri_cli_json_data(decision->chosen)},
       {"candidates", candidates},
-      {"candidates_more", number(decision->candidates_more)},
-      {"outcome", bytes_json(decision->outcome)},
-      {"status", bytes_json(decision->status)},
-      {"elapsed_ns", number(decision->elapsed_ns)},
-      {"text", bytes_json(decision->text)},
+      {"candidates_more", peri_cli_json_number(decision->candidates_more)},
+      {"outcome", peri_cli_json_data(decision->outcome)},
+      {"status", peri_cli_json_data(decision->status)},
+      {"elapsed_ns", peri_cli_json_number(decision->elapsed_ns)},
+      {"text", peri_cli_json_data(decision->text)},
   };
-  return object_of(members, sizeof(members) / sizeof(members[0]));
+  return peri_cli_json_object(members, sizeof(members) / sizeof(members[0]));
 }
 
 /// What one question is answered is an object, the last ones are a list.
@@ -124,21 +95,10 @@ static int show_json(struct peri_slice message, bool one) {
   struct peri_json *json =
       one ? decision_json(response->decisions[0]) : peri_json_array();
   for (size_t i = 0; !one && i < response->n_decisions; i++) {
-    json = append(json, decision_json(response->decisions[i]));
+    json = peri_cli_json_append(json, decision_json(response->decisions[i]));
   }
   perigee__v1__explain_response__free_unpacked(response, NULL);
   return peri_cli_print_json(json);
-}
-
-/// Prints and frees what was written, unless that failed.
-static int print(struct peri_buffer *text, int rc) {
-  if (rc == 0) {
-    rc = peri_cli_print(peri_buffer_slice(text), true);
-  } else if (rc == PERI_ENOMEM) {
-    fprintf(stderr, "perigee: out of memory\n");
-  }
-  peri_buffer_done(text);
-  return rc;
 }
 
 static int show_words(struct peri_slice message) {
@@ -151,25 +111,20 @@ static int show_words(struct peri_slice message) {
   struct peri_buffer text = {0};
   int rc = 0;
   for (size_t i = 0; rc == 0 && i < response->n_decisions; i++) {
-    rc = peri_cli_add_lines(peri_proto_slice(response->decisions[i]->text), "",
-                            &text);
+    rc = i > 0 ? peri_buffer_add(&text, "\n", 1) : 0;
+    if (rc == 0) {
+      rc = peri_cli_add_lines(peri_proto_slice(response->decisions[i]->text),
+                              "", &text);
+    }
   }
   perigee__v1__explain_response__free_unpacked(response, NULL);
-  return print(&text, rc);
+  return peri_cli_print_text(&text, rc, true);
 }
 
 static int show_table(struct peri_slice message) {
   struct peri_buffer text = {0};
-  return print(&text, peri_cli_explain_table(message, &text));
-}
-
-static ProtobufCBinaryData text(const char *value, size_t len) {
-  ProtobufCBinaryData data = {len, (uint8_t *)(uintptr_t)value};
-  return data;
-}
-
-static ProtobufCBinaryData data_of(struct peri_slice slice) {
-  return text(slice.ptr, slice.len);
+  return peri_cli_print_text(&text, peri_cli_explain_table(message, &text),
+                             false);
 }
 
 /// The headers are those of the call in question, not of this one.
@@ -187,8 +142,8 @@ static int ask(const struct peri_cli_arguments *arguments,
   }
   for (size_t i = 0; i < headers.count; i++) {
     perigee__v1__explain_header__init(&each[i]);
-    each[i].name = data_of(headers.fields[i].name);
-    each[i].value = data_of(headers.fields[i].value);
+    each[i].name = peri_proto_bytes(headers.fields[i].name);
+    each[i].value = peri_proto_bytes(headers.fields[i].value);
     list[i] = &each[i];
   }
   request->headers = list;
@@ -208,17 +163,18 @@ static bool put_words(const struct peri_cli_arguments *arguments,
   const char *authority =
       arguments->authority != NULL ? arguments->authority : arguments->target;
   if (arguments->word_count == 2) {
-    request->group = text(words[0], strlen(words[0]));
-    request->key = text(words[1], strlen(words[1]));
+    request->group = peri_proto_text(words[0]);
+    request->key = peri_proto_text(words[1]);
   } else if (arguments->word_count == 1) {
     const char *word = words[0][0] == '/' ? words[0] + 1 : words[0];
     const char *slash = strrchr(word, '/');
     if (slash == NULL || slash == word || slash[1] == '\0') {
       return false;
     }
-    request->service = text(word, (size_t)(slash - word));
-    request->method = text(slash + 1, strlen(slash + 1));
-    request->authority = text(authority, strlen(authority));
+    request->service =
+        peri_proto_bytes((struct peri_slice){word, (size_t)(slash - word)});
+    request->method = peri_proto_text(slash + 1);
+    request->authority = peri_proto_text(authority);
   }
   return true;
 }

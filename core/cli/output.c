@@ -1,15 +1,44 @@
 #include "cli/output.h"
 
 #include <errno.h>
+#include <protobuf-c/protobuf-c.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/proto.h"
 #include "base/slice.h"
 #include "base/text.h"
 
 enum { PADDING = 64 };  // where the digits hold '='
+
+int peri_cli_add_clean(struct peri_slice words, struct peri_buffer *text) {
+  size_t before = text->len;
+  int rc = peri_buffer_add(text, words.ptr, words.len);
+  if (rc == 0 && words.len > 0) {
+    text->len = before + peri_text_clean(text->ptr + before, words.len);
+  }
+  return rc;
+}
+
+int peri_cli_add_lines(struct peri_slice words, const char *indent,
+                       struct peri_buffer *text) {
+  int rc = 0;
+  for (size_t at = 0; rc == 0 && at < words.len;) {
+    const char *from = words.ptr + at;
+    const char *end = memchr(from, '\n', words.len - at);
+    size_t len = end != NULL ? (size_t)(end - from) : words.len - at;
+    if (at > 0) {
+      rc = peri_buffer_printf(text, "\n%s", indent);
+    }
+    if (rc == 0) {
+      rc = peri_cli_add_clean((struct peri_slice){from, len}, text);
+    }
+    at += len + 1;
+  }
+  return rc;
+}
 
 int peri_cli_base64(struct peri_slice bytes, struct peri_buffer *text) {
   static const char digits[] =
@@ -69,6 +98,32 @@ struct peri_json *peri_cli_json_with(struct peri_json *object, const char *key,
   return object;
 }
 
+struct peri_json *peri_cli_json_object(const struct peri_cli_member *members,
+                                       size_t count) {
+  struct peri_json *object = peri_json_object();
+  for (size_t i = 0; i < count; i++) {
+    object = peri_cli_json_with(object, members[i].key, members[i].value);
+  }
+  return object;
+}
+
+struct peri_json *peri_cli_json_append(struct peri_json *array,
+                                       struct peri_json *item) {
+  if (array == NULL || peri_json_append(array, item) < 0) {
+    peri_json_unref(array != NULL ? array : item);
+    return NULL;
+  }
+  return array;
+}
+
+struct peri_json *peri_cli_json_data(struct ProtobufCBinaryData data) {
+  return peri_json_string(peri_proto_slice(data));
+}
+
+struct peri_json *peri_cli_json_number(uint64_t value) {
+  return peri_json_integer((int64_t)value);
+}
+
 /// Undoes the escapes of a label's value, which begins behind its quote, and
 /// returns where it ends: at the closing quote, or the end of everything.
 static size_t read_value(struct peri_slice labels, size_t at,
@@ -117,36 +172,6 @@ struct peri_json *peri_cli_labels(struct peri_slice labels) {
   return object;
 }
 
-size_t peri_cli_cell(struct peri_slice words, char *ret_cell, size_t capacity) {
-  size_t len = words.len < capacity ? words.len : capacity - 1;
-  if (len > 0) {
-    memcpy(ret_cell, words.ptr, len);
-  }
-  len = peri_text_clean(ret_cell, len);
-  ret_cell[len] = '\0';
-  return len;
-}
-
-int peri_cli_add_lines(struct peri_slice words, const char *indent,
-                       struct peri_buffer *text) {
-  int rc = 0;
-  for (size_t at = 0; rc == 0 && at < words.len;) {
-    const char *from = words.ptr + at;
-    const char *end = memchr(from, '\n', words.len - at);
-    size_t len = end != NULL ? (size_t)(end - from) : words.len - at;
-    if (at > 0) {
-      rc = peri_buffer_printf(text, "\n%s", indent);
-    }
-    rc = rc == 0 ? peri_buffer_add(text, from, len) : rc;
-    if (rc == 0) {
-      text->len -= len;
-      text->len += peri_text_clean(text->ptr + text->len, len);
-    }
-    at += len + 1;
-  }
-  return rc;
-}
-
 int peri_cli_print(struct peri_slice bytes, bool line) {
   bool ends = bytes.len > 0 && bytes.ptr[bytes.len - 1] == '\n';
   bool failed =
@@ -159,6 +184,16 @@ int peri_cli_print(struct peri_slice bytes, bool line) {
     return PERI_EIO;
   }
   return 0;
+}
+
+int peri_cli_print_text(struct peri_buffer *text, int rc, bool line) {
+  if (rc == 0) {
+    rc = peri_cli_print(peri_buffer_slice(text), line);
+  } else if (rc == PERI_ENOMEM) {
+    fprintf(stderr, "perigee: out of memory\n");
+  }
+  peri_buffer_done(text);
+  return rc;
 }
 
 int peri_cli_print_json(struct peri_json *json) {

@@ -10,8 +10,6 @@
 #include "cli/verbs.h"
 #include "rpc/call.h"
 
-enum { CELL_BYTES = 512 };
-
 static struct peri_json *metadata_of(const Perigee__V1__Peer *peer) {
   struct peri_json *json;
   if (peer->metadata.len == 0 ||
@@ -23,10 +21,9 @@ static struct peri_json *metadata_of(const Perigee__V1__Peer *peer) {
 
 static struct peri_json *peer_json(const Perigee__V1__Peer *peer) {
   struct peri_json *object = peri_json_object();
-  object = peri_cli_json_with(
-      object, "address", peri_json_string(peri_proto_slice(peer->address)));
-  object = peri_cli_json_with(object, "zone",
-                              peri_json_string(peri_proto_slice(peer->zone)));
+  object =
+      peri_cli_json_with(object, "address", peri_cli_json_data(peer->address));
+  object = peri_cli_json_with(object, "zone", peri_cli_json_data(peer->zone));
   object =
       peri_cli_json_with(object, "weight", peri_json_integer(peer->weight));
   object = peri_cli_json_with(object, "self", peri_json_bool(peer->self));
@@ -36,41 +33,36 @@ static struct peri_json *peer_json(const Perigee__V1__Peer *peer) {
 
 static struct peri_json *service_json(const Perigee__V1__Service *service) {
   struct peri_json *peers = peri_json_array();
-  for (size_t i = 0; peers != NULL && i < service->n_peers; i++) {
-    if (peri_json_append(peers, peer_json(service->peers[i])) < 0) {
-      peri_json_unref(peers);
-      peers = NULL;
-    }
+  for (size_t i = 0; i < service->n_peers; i++) {
+    peers = peri_cli_json_append(peers, peer_json(service->peers[i]));
   }
   struct peri_json *object = peri_json_object();
-  object = peri_cli_json_with(
-      object, "name", peri_json_string(peri_proto_slice(service->name)));
+  object =
+      peri_cli_json_with(object, "name", peri_cli_json_data(service->name));
   return peri_cli_json_with(object, "peers", peers);
 }
 
 static struct peri_json *all_json(const Perigee__V1__PeersResponse *response) {
   struct peri_json *services = peri_json_array();
-  for (size_t i = 0; services != NULL && i < response->n_services; i++) {
-    if (peri_json_append(services, service_json(response->services[i])) < 0) {
-      peri_json_unref(services);
-      services = NULL;
-    }
+  for (size_t i = 0; i < response->n_services; i++) {
+    services =
+        peri_cli_json_append(services, service_json(response->services[i]));
   }
   struct peri_json *object = peri_json_object();
   object = peri_cli_json_with(object, "version",
                               peri_json_integer((int64_t)response->version));
-  object = peri_cli_json_with(
-      object, "cluster", peri_json_string(peri_proto_slice(response->cluster)));
+  object = peri_cli_json_with(object, "cluster",
+                              peri_cli_json_data(response->cluster));
   return peri_cli_json_with(object, "services", services);
 }
 
 static int print_peer(const Perigee__V1__Peer *peer, struct peri_buffer *text) {
-  char cell[CELL_BYTES];
-  (void)peri_cli_cell(peri_proto_slice(peer->address), cell, sizeof(cell));
-  int rc = peri_buffer_printf(text, "  %s  weight %u", cell, peer->weight);
+  int rc = peri_buffer_add(text, "  ", 2);
+  rc = rc < 0 ? rc : peri_cli_add_clean(peri_proto_slice(peer->address), text);
+  rc = rc < 0 ? rc : peri_buffer_printf(text, "  weight %u", peer->weight);
   if (rc == 0 && peer->zone.len > 0) {
-    (void)peri_cli_cell(peri_proto_slice(peer->zone), cell, sizeof(cell));
-    rc = peri_buffer_printf(text, "  zone %s", cell);
+    rc = peri_buffer_printf(text, "  zone ");
+    rc = rc < 0 ? rc : peri_cli_add_clean(peri_proto_slice(peer->zone), text);
   }
   return rc == 0 ? peri_buffer_printf(text, "%s%s\n",
                                       peer->suspect ? "  suspect" : "",
@@ -78,10 +70,21 @@ static int print_peer(const Perigee__V1__Peer *peer, struct peri_buffer *text) {
                  : rc;
 }
 
+static int print_service(const Perigee__V1__Service *service, bool cluster,
+                         struct peri_buffer *text) {
+  int rc = peri_cli_add_clean(peri_proto_slice(service->name), text);
+  if (rc == 0) {
+    rc = peri_buffer_printf(text, "%s\n", cluster ? " (the cluster)" : "");
+  }
+  for (size_t i = 0; rc == 0 && i < service->n_peers; i++) {
+    rc = print_peer(service->peers[i], text);
+  }
+  return rc;
+}
+
 static int print_text(const struct peri_cli_arguments *arguments,
                       const Perigee__V1__PeersResponse *response,
                       struct peri_buffer *text) {
-  char name[CELL_BYTES];
   int rc = 0;
   if (response->n_services == 0 && arguments->word_count > 0) {
     rc = peri_buffer_printf(text,
@@ -96,12 +99,7 @@ static int print_text(const struct peri_cli_arguments *arguments,
     const Perigee__V1__Service *service = response->services[i];
     bool cluster = peri_slice_equal(peri_proto_slice(service->name),
                                     peri_proto_slice(response->cluster));
-    (void)peri_cli_cell(peri_proto_slice(service->name), name, sizeof(name));
-    rc = peri_buffer_printf(text, "%s%s\n", name,
-                            cluster ? " (the cluster)" : "");
-    for (size_t j = 0; rc == 0 && j < service->n_peers; j++) {
-      rc = print_peer(service->peers[j], text);
-    }
+    rc = print_service(service, cluster, text);
   }
   return rc;
 }
@@ -112,12 +110,8 @@ static int show(const struct peri_cli_arguments *arguments,
   if (arguments->json) {
     return peri_cli_print_json(all_json(response));
   }
-  int rc = print_text(arguments, response, &text);
-  if (rc == 0) {
-    rc = peri_cli_print(peri_buffer_slice(&text), false);
-  }
-  peri_buffer_done(&text);
-  return rc;
+  return peri_cli_print_text(&text, print_text(arguments, response, &text),
+                             false);
 }
 
 int peri_cli_peers(const struct peri_cli_run *run) {

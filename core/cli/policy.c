@@ -6,56 +6,30 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/proto.h"
-#include "base/slice.h"
 #include "cli/arguments.h"
 #include "cli/output.h"
 #include "cli/policy_table.h"
 #include "cli/verbs.h"
 #include "rpc/call.h"
 
-static struct peri_json *bytes_json(ProtobufCBinaryData data) {
-  return peri_json_string(peri_proto_slice(data));
-}
-
-static struct peri_json *number(uint64_t value) {
-  return peri_json_integer((int64_t)value);
-}
-
 static struct peri_json *policy_json(const Perigee__V1__Policy *policy) {
-  const struct {
-    const char *key;
-    struct peri_json *value;
-  } members[] = {
-      {"kind", bytes_json(policy->kind)},
-      {"name", bytes_json(policy->name)},
-      {"version", number(policy->version)},
-      {"previous", number(policy->previous)},
-      {"calls", number(policy->calls)},
-      {"errors", number(policy->errors)},
-      {"memory_bytes", number(policy->memory_bytes)},
-      {"uses", number(policy->uses)},
-      {"workers", number(policy->workers)},
-      {"off_workers", number(policy->off_workers)},
-      {"off_ms", number(policy->off_ms)},
-      {"last_error", bytes_json(policy->last_error)},
-      {"refused", bytes_json(policy->refused)},
-      {"file", bytes_json(policy->path)},
+  const struct peri_cli_member members[] = {
+      {"kind", peri_cli_json_data(policy->kind)},
+      {"name", peri_cli_json_data(policy->name)},
+      {"version", peri_cli_json_number(policy->version)},
+      {"previous", peri_cli_json_number(policy->previous)},
+      {"calls", peri_cli_json_number(policy->calls)},
+      {"errors", peri_cli_json_number(policy->errors)},
+      {"memory_bytes", peri_cli_json_number(policy->memory_bytes)},
+      {"uses", peri_cli_json_number(policy->uses)},
+      {"workers", peri_cli_json_number(policy->workers)},
+      {"off_workers", peri_cli_json_number(policy->off_workers)},
+      {"off_ms", peri_cli_json_number(policy->off_ms)},
+      {"last_error", peri_cli_json_data(policy->last_error)},
+      {"refused", peri_cli_json_data(policy->refused)},
+      {"file", peri_cli_json_data(policy->path)},
   };
-  struct peri_json *object = peri_json_object();
-  for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-    object = peri_cli_json_with(object, members[i].key, members[i].value);
-  }
-  return object;
-}
-
-/// Takes over `item`; NULL once anything has failed.
-static struct peri_json *append(struct peri_json *array,
-                                struct peri_json *item) {
-  if (array == NULL || peri_json_append(array, item) < 0) {
-    peri_json_unref(array != NULL ? array : item);
-    return NULL;
-  }
-  return array;
+  return peri_cli_json_object(members, sizeof(members) / sizeof(members[0]));
 }
 
 static int show_list_json(struct peri_slice message) {
@@ -67,23 +41,26 @@ static int show_list_json(struct peri_slice message) {
   }
   struct peri_json *policies = peri_json_array();
   for (size_t i = 0; i < response->n_policies; i++) {
-    policies = append(policies, policy_json(response->policies[i]));
+    policies =
+        peri_cli_json_append(policies, policy_json(response->policies[i]));
   }
   struct peri_json *object =
       peri_cli_json_with(peri_json_object(), "policies", policies);
   object = peri_cli_json_with(object, "config_refused",
-                              bytes_json(response->refused));
+                              peri_cli_json_data(response->refused));
   perigee__v1__policies_response__free_unpacked(response, NULL);
   return peri_cli_print_json(object);
 }
 
 static struct peri_json *change_json(const Perigee__V1__PolicyChange *change) {
   struct peri_json *object = peri_json_object();
-  object = peri_cli_json_with(object, "kind", bytes_json(change->kind));
-  object = peri_cli_json_with(object, "name", bytes_json(change->name));
-  object = peri_cli_json_with(object, "from", number(change->from));
-  object = peri_cli_json_with(object, "to", number(change->to));
-  return peri_cli_json_with(object, "refused", bytes_json(change->refused));
+  object = peri_cli_json_with(object, "kind", peri_cli_json_data(change->kind));
+  object = peri_cli_json_with(object, "name", peri_cli_json_data(change->name));
+  object =
+      peri_cli_json_with(object, "from", peri_cli_json_number(change->from));
+  object = peri_cli_json_with(object, "to", peri_cli_json_number(change->to));
+  return peri_cli_json_with(object, "refused",
+                            peri_cli_json_data(change->refused));
 }
 
 static int show_changes_json(struct peri_slice message) {
@@ -95,20 +72,10 @@ static int show_changes_json(struct peri_slice message) {
   }
   struct peri_json *changes = peri_json_array();
   for (size_t i = 0; i < response->n_changes; i++) {
-    changes = append(changes, change_json(response->changes[i]));
+    changes = peri_cli_json_append(changes, change_json(response->changes[i]));
   }
   perigee__v1__reload_policies_response__free_unpacked(response, NULL);
   return peri_cli_print_json(changes);
-}
-
-static int print(struct peri_buffer *text, int rc) {
-  if (rc == 0) {
-    rc = peri_cli_print(peri_buffer_slice(text), false);
-  } else if (rc == PERI_ENOMEM) {
-    fprintf(stderr, "perigee: out of memory\n");
-  }
-  peri_buffer_done(text);
-  return rc;
 }
 
 static int show_list(const struct peri_cli_arguments *arguments,
@@ -117,7 +84,8 @@ static int show_list(const struct peri_cli_arguments *arguments,
   if (arguments->json) {
     return show_list_json(message);
   }
-  return print(&text, peri_cli_policy_table(message, &text));
+  return peri_cli_print_text(&text, peri_cli_policy_table(message, &text),
+                             false);
 }
 
 static int show_changes(const struct peri_cli_arguments *arguments,
@@ -128,7 +96,7 @@ static int show_changes(const struct peri_cli_arguments *arguments,
     peri_buffer_done(&text);
     return show_changes_json(message);
   }
-  return print(&text, rc);
+  return peri_cli_print_text(&text, rc, false);
 }
 
 /// A thing to do with policies.

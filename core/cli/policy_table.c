@@ -3,97 +3,80 @@
 #include <inttypes.h>
 #include <perigee.pb-c.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/proto.h"
 #include "base/slice.h"
 #include "cli/output.h"
+#include "cli/table.h"
 
-enum { COLUMNS = 8, CELL_BYTES = 1024, MS_PER_S = 1000 };
+enum { SHOWN_BYTES = 1024, MS_PER_S = 1000 };
 
-static int add_words(struct peri_buffer *text, ProtobufCBinaryData words) {
-  return peri_cli_add_lines(peri_proto_slice(words), "  ", text);
+static void write_text(struct peri_cli_table *table, ProtobufCBinaryData data) {
+  peri_cli_table_put(table, peri_proto_slice(data), SHOWN_BYTES);
+  peri_cli_table_next(table);
 }
 
-static void write_text(ProtobufCBinaryData data, char cell[CELL_BYTES]) {
-  (void)peri_cli_cell(peri_proto_slice(data), cell, CELL_BYTES);
+static void write_number(struct peri_cli_table *table, uint64_t number) {
+  peri_cli_table_add(table, "%" PRIu64, number);
+  peri_cli_table_next(table);
 }
 
-static void write_bytes(uint64_t bytes, char cell[CELL_BYTES]) {
-  if (bytes < 10 << 20) {
-    snprintf(cell, CELL_BYTES, "%" PRIu64 "KiB", (bytes + 1023) >> 10);
-  } else {
-    snprintf(cell, CELL_BYTES, "%" PRIu64 "MiB", bytes >> 20);
-  }
+static void write_bytes(struct peri_cli_table *table, uint64_t bytes) {
+  bool large = bytes >= 10 << 20;
+  peri_cli_table_add(table, "%" PRIu64 "%s",
+                     large ? bytes >> 20 : (bytes + 1023) >> 10,
+                     large ? "MiB" : "KiB");
+  peri_cli_table_next(table);
 }
 
 static uint64_t seconds_left(const Perigee__V1__Policy *policy) {
   return (policy->off_ms + MS_PER_S - 1) / MS_PER_S;
 }
 
-static void write_state(const Perigee__V1__Policy *policy,
-                        char cell[CELL_BYTES]) {
-  char off[64] = "";
-  if (policy->off_workers > 0) {
-    snprintf(off, sizeof(off), "off for %" PRIu64 "s", seconds_left(policy));
-  }
+static void write_state(struct peri_cli_table *table,
+                        const Perigee__V1__Policy *policy) {
+  bool off = policy->off_workers > 0;
   bool refused = policy->refused.len > 0;
-  snprintf(cell, CELL_BYTES, "%s%s%s", off,
-           off[0] != '\0' && refused ? ", " : "",
-           refused          ? "edit refused"
-           : off[0] != '\0' ? ""
-                            : "running");
-}
-
-static void write_row(const Perigee__V1__Policy *policy,
-                      char cells[COLUMNS][CELL_BYTES]) {
-  write_text(policy->kind, cells[0]);
-  write_text(policy->name, cells[1]);
-  snprintf(cells[2], CELL_BYTES, "%" PRIu32, policy->version);
-  write_state(policy, cells[3]);
-  snprintf(cells[4], CELL_BYTES, "%" PRIu64, policy->calls);
-  snprintf(cells[5], CELL_BYTES, "%" PRIu64, policy->errors);
-  write_bytes(policy->memory_bytes, cells[6]);
-  write_text(policy->path, cells[7]);
-}
-
-static int print_row(char cells[COLUMNS][CELL_BYTES], const int *widths,
-                     struct peri_buffer *text) {
-  int rc = 0;
-  for (int i = 0; rc == 0 && i < COLUMNS; i++) {
-    bool last = i == COLUMNS - 1;
-    rc = peri_buffer_printf(text, "%-*s%s", last ? 0 : widths[i], cells[i],
-                            last ? "\n" : "  ");
+  if (off) {
+    peri_cli_table_add(table, "off for %" PRIu64 "s%s", seconds_left(policy),
+                       refused ? ", " : "");
   }
-  return rc;
+  if (refused || !off) {
+    peri_cli_table_add(table, refused ? "edit refused" : "running");
+  }
+  peri_cli_table_next(table);
+}
+
+static void write_row(struct peri_cli_table *table,
+                      const Perigee__V1__Policy *policy) {
+  write_text(table, policy->kind);
+  write_text(table, policy->name);
+  write_number(table, policy->version);
+  write_state(table, policy);
+  write_number(table, policy->calls);
+  write_number(table, policy->errors);
+  write_bytes(table, policy->memory_bytes);
+  write_text(table, policy->path);
 }
 
 static int print_table(const Perigee__V1__PoliciesResponse *response,
                        struct peri_buffer *text) {
-  char cells[COLUMNS][CELL_BYTES] = {"KIND",  "NAME",   "VERSION", "STATE",
-                                     "CALLS", "ERRORS", "MEMORY",  "FILE"};
-  char row[COLUMNS][CELL_BYTES];
-  int widths[COLUMNS];
+  static const char *const titles[] = {"KIND",  "NAME",   "VERSION", "STATE",
+                                       "CALLS", "ERRORS", "MEMORY",  "FILE"};
+  struct peri_cli_table table = {.columns = sizeof(titles) / sizeof(titles[0])};
   if (response->n_policies == 0) {
     return peri_buffer_printf(text, "no policy is in use\n");
   }
-  for (int i = 0; i < COLUMNS; i++) {
-    widths[i] = (int)strlen(cells[i]);
-  }
+  peri_cli_table_titles(&table, titles);
   for (size_t i = 0; i < response->n_policies; i++) {
-    write_row(response->policies[i], row);
-    for (int j = 0; j < COLUMNS; j++) {
-      int len = (int)strlen(row[j]);
-      widths[j] = len > widths[j] ? len : widths[j];
-    }
+    write_row(&table, response->policies[i]);
   }
-  int rc = print_row(cells, widths, text);
-  for (size_t i = 0; rc == 0 && i < response->n_policies; i++) {
-    write_row(response->policies[i], row);
-    rc = print_row(row, widths, text);
-  }
-  return rc;
+  return peri_cli_table_end(&table, text);
+}
+
+static int add_words(struct peri_buffer *text, ProtobufCBinaryData words) {
+  return peri_cli_add_lines(peri_proto_slice(words), "  ", text);
 }
 
 static int print_head(ProtobufCBinaryData kind, ProtobufCBinaryData name,

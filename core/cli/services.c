@@ -14,10 +14,6 @@
 #include "cli/verbs.h"
 #include "rpc/call.h"
 
-static struct peri_json *bytes_json(ProtobufCBinaryData data) {
-  return peri_json_string(peri_proto_slice(data));
-}
-
 static struct peri_json *state_json(const Perigee__V1__ServiceState *state) {
   struct peri_json *object = peri_json_object();
   if (object != NULL &&
@@ -25,7 +21,8 @@ static struct peri_json *state_json(const Perigee__V1__ServiceState *state) {
     peri_json_unref(object);
     return NULL;
   }
-  object = peri_cli_json_with(object, "state", bytes_json(state->state));
+  object =
+      peri_cli_json_with(object, "state", peri_cli_json_data(state->state));
   object = peri_cli_json_with(object, "endpoints",
                               peri_json_integer(state->endpoints));
   object = peri_cli_json_with(object, "suspects",
@@ -34,32 +31,20 @@ static struct peri_json *state_json(const Perigee__V1__ServiceState *state) {
       peri_cli_json_with(object, "invalid", peri_json_integer(state->invalid));
   object = peri_cli_json_with(object, "revision",
                               peri_json_integer(state->revision));
-  object = peri_cli_json_with(object, "age_ms",
-                              peri_json_integer((int64_t)state->age_ms));
+  object =
+      peri_cli_json_with(object, "age_ms", peri_cli_json_number(state->age_ms));
   return peri_cli_json_with(object, "stale_ms",
-                            peri_json_integer((int64_t)state->stale_ms));
+                            peri_cli_json_number(state->stale_ms));
 }
 
 static struct peri_json *own_json(const Perigee__V1__Own *own) {
   struct peri_json *object = peri_json_object();
-  object = peri_cli_json_with(object, "service", bytes_json(own->service));
-  object = peri_cli_json_with(object, "address", bytes_json(own->address));
-  object = peri_cli_json_with(object, "state", bytes_json(own->state));
-  return peri_cli_json_with(object, "reason", bytes_json(own->reason));
-}
-
-/// Takes over `item`; NULL once anything has failed.
-static struct peri_json *append(struct peri_json *array,
-                                struct peri_json *item) {
-  if (array == NULL) {
-    peri_json_unref(item);
-    return NULL;
-  }
-  if (peri_json_append(array, item) < 0) {
-    peri_json_unref(array);
-    return NULL;
-  }
-  return array;
+  object =
+      peri_cli_json_with(object, "service", peri_cli_json_data(own->service));
+  object =
+      peri_cli_json_with(object, "address", peri_cli_json_data(own->address));
+  object = peri_cli_json_with(object, "state", peri_cli_json_data(own->state));
+  return peri_cli_json_with(object, "reason", peri_cli_json_data(own->reason));
 }
 
 /// In hexadecimal, as etcdctl shows it: readers of JSON often hold no 64 bits.
@@ -76,22 +61,27 @@ static struct peri_json *all_json(
   struct peri_json *services = peri_json_array();
   struct peri_json *own = peri_json_array();
   for (size_t i = 0; i < response->n_services; i++) {
-    services = append(services, state_json(response->services[i]));
+    services =
+        peri_cli_json_append(services, state_json(response->services[i]));
   }
   for (size_t i = 0; i < response->n_own; i++) {
-    own = append(own, own_json(response->own[i]));
+    own = peri_cli_json_append(own, own_json(response->own[i]));
   }
   struct peri_json *object = peri_json_object();
-  object = peri_cli_json_with(object, "kind", bytes_json(response->kind));
-  object = peri_cli_json_with(object, "state", bytes_json(response->state));
-  object = peri_cli_json_with(object, "reason", bytes_json(response->reason));
-  object = peri_cli_json_with(object, "trouble", bytes_json(response->trouble));
   object =
-      peri_cli_json_with(object, "endpoint", bytes_json(response->endpoint));
+      peri_cli_json_with(object, "kind", peri_cli_json_data(response->kind));
+  object =
+      peri_cli_json_with(object, "state", peri_cli_json_data(response->state));
+  object = peri_cli_json_with(object, "reason",
+                              peri_cli_json_data(response->reason));
+  object = peri_cli_json_with(object, "trouble",
+                              peri_cli_json_data(response->trouble));
+  object = peri_cli_json_with(object, "endpoint",
+                              peri_cli_json_data(response->endpoint));
   object = peri_cli_json_with(object, "revision",
                               peri_json_integer(response->revision));
   object = peri_cli_json_with(object, "age_ms",
-                              peri_json_integer((int64_t)response->age_ms));
+                              peri_cli_json_number(response->age_ms));
   object = peri_cli_json_with(object, "lease", lease_json(response->lease));
   object = peri_cli_json_with(object, "lease_remaining_ms",
                               peri_json_integer(response->lease_remaining_ms));
@@ -113,14 +103,8 @@ static int show_json(struct peri_slice message) {
 
 static int show_text(struct peri_slice message, const char *name) {
   struct peri_buffer text = {0};
-  int rc = peri_cli_services_table(message, name, &text);
-  if (rc == 0) {
-    rc = peri_cli_print(peri_buffer_slice(&text), false);
-  } else if (rc == PERI_ENOMEM) {
-    fprintf(stderr, "perigee: out of memory\n");
-  }
-  peri_buffer_done(&text);
-  return rc;
+  return peri_cli_print_text(
+      &text, peri_cli_services_table(message, name, &text), false);
 }
 
 int peri_cli_services(const struct peri_cli_run *run) {

@@ -2,150 +2,144 @@
 
 #include <inttypes.h>
 #include <perigee.pb-c.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/proto.h"
 #include "base/slice.h"
 #include "cli/output.h"
+#include "cli/table.h"
 
-enum { COLUMNS = 7, CELL_BYTES = 256, SHOWN_BYTES = 200 };
+enum { SHOWN_BYTES = 200 };
 
 /// "230ms", "7.5s", "4m10s", "3h05m".
-static void write_time(uint64_t ms, char text[CELL_BYTES]) {
+static int add_time(uint64_t ms, struct peri_buffer *text) {
   uint64_t s = ms / 1000;
   if (s == 0) {
-    snprintf(text, CELL_BYTES, "%" PRIu64 "ms", ms);
-  } else if (s < 60) {
-    snprintf(text, CELL_BYTES, "%" PRIu64 ".%" PRIu64 "s", s, ms % 1000 / 100);
-  } else if (s < 3600) {
-    snprintf(text, CELL_BYTES, "%" PRIu64 "m%02" PRIu64 "s", s / 60, s % 60);
-  } else {
-    snprintf(text, CELL_BYTES, "%" PRIu64 "h%02" PRIu64 "m", s / 3600,
-             s % 3600 / 60);
+    return peri_buffer_printf(text, "%" PRIu64 "ms", ms);
   }
+  if (s < 60) {
+    return peri_buffer_printf(text, "%" PRIu64 ".%" PRIu64 "s", s,
+                              ms % 1000 / 100);
+  }
+  if (s < 3600) {
+    return peri_buffer_printf(text, "%" PRIu64 "m%02" PRIu64 "s", s / 60,
+                              s % 60);
+  }
+  return peri_buffer_printf(text, "%" PRIu64 "h%02" PRIu64 "m", s / 3600,
+                            s % 3600 / 60);
 }
 
-static void write_text(ProtobufCBinaryData data, char text[CELL_BYTES]) {
-  (void)peri_cli_cell(peri_proto_slice(data), text, SHOWN_BYTES + 1);
+/// Words of our own with words of others behind them.
+static int add_text(const char *before, ProtobufCBinaryData data,
+                    struct peri_buffer *text) {
+  struct peri_slice words = peri_proto_slice(data);
+  words.len = words.len < SHOWN_BYTES ? words.len : SHOWN_BYTES;
+  int rc = peri_buffer_add(text, before, strlen(before));
+  return rc < 0 ? rc : peri_cli_add_clean(words, text);
 }
 
 /// What a service's row says; a static one has neither revision nor age.
-static void write_row(const Perigee__V1__ServiceState *state, bool is_static,
-                      char cells[COLUMNS][CELL_BYTES]) {
+static void write_row(struct peri_cli_table *table,
+                      const Perigee__V1__ServiceState *state, bool is_static) {
   bool read = !peri_slice_is(peri_proto_slice(state->state), "syncing");
-  write_text(state->name, cells[0]);
-  write_text(state->state, cells[1]);
-  snprintf(cells[2], CELL_BYTES, "%" PRIu32, state->endpoints);
-  snprintf(cells[3], CELL_BYTES, "%" PRIu32, state->suspects);
-  snprintf(cells[4], CELL_BYTES, "%" PRIu32, state->invalid);
-  snprintf(cells[5], CELL_BYTES, "-");
-  snprintf(cells[6], CELL_BYTES, "-");
+  const uint32_t counts[] = {state->endpoints, state->suspects, state->invalid};
+  peri_cli_table_put(table, peri_proto_slice(state->name), SHOWN_BYTES);
+  peri_cli_table_next(table);
+  peri_cli_table_put(table, peri_proto_slice(state->state), SHOWN_BYTES);
+  peri_cli_table_next(table);
+  for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+    peri_cli_table_add(table, "%" PRIu32, counts[i]);
+    peri_cli_table_next(table);
+  }
   if (read && !is_static) {
-    snprintf(cells[5], CELL_BYTES, "%" PRId64, state->revision);
-    write_time(state->age_ms, cells[6]);
+    peri_cli_table_add(table, "%" PRId64, state->revision);
+    peri_cli_table_next(table);
+    table->rc =
+        table->rc < 0 ? table->rc : add_time(state->age_ms, &table->cells);
+  } else {
+    peri_cli_table_add(table, "-");
+    peri_cli_table_next(table);
+    peri_cli_table_add(table, "-");
   }
-}
-
-static int print_row(char cells[COLUMNS][CELL_BYTES], const int *widths,
-                     struct peri_buffer *text) {
-  int rc = 0;
-  for (int i = 0; rc == 0 && i < COLUMNS; i++) {
-    bool last = i == COLUMNS - 1;
-    rc = peri_buffer_printf(text, "%-*s%s", last ? 0 : widths[i], cells[i],
-                            last ? "\n" : "  ");
-  }
-  return rc;
+  peri_cli_table_next(table);
 }
 
 static int print_table(const Perigee__V1__ServicesResponse *response,
                        struct peri_buffer *text) {
-  char cells[COLUMNS][CELL_BYTES] = {
+  static const char *const titles[] = {
       "SERVICE", "STATE", "ENDPOINTS", "SUSPECT", "INVALID", "REVISION", "AGE"};
-  char row[COLUMNS][CELL_BYTES];
-  int widths[COLUMNS];
+  struct peri_cli_table table = {.columns = sizeof(titles) / sizeof(titles[0])};
   bool is_static = peri_slice_is(peri_proto_slice(response->kind), "static");
-  for (int i = 0; i < COLUMNS; i++) {
-    widths[i] = (int)strlen(cells[i]);
+  if (response->n_services == 0) {
+    return 0;
   }
+  peri_cli_table_titles(&table, titles);
   for (size_t i = 0; i < response->n_services; i++) {
-    write_row(response->services[i], is_static, row);
-    for (int j = 0; j < COLUMNS; j++) {
-      int len = (int)strlen(row[j]);
-      widths[j] = len > widths[j] ? len : widths[j];
-    }
+    write_row(&table, response->services[i], is_static);
   }
-  int rc = response->n_services > 0 ? print_row(cells, widths, text) : 0;
-  for (size_t i = 0; rc == 0 && i < response->n_services; i++) {
-    write_row(response->services[i], is_static, row);
-    rc = print_row(row, widths, text);
-  }
-  return rc;
+  return peri_cli_table_end(&table, text);
 }
 
 static int print_lease(const Perigee__V1__ServicesResponse *response,
                        struct peri_buffer *text) {
-  char left[CELL_BYTES];
+  int64_t left_ms = response->lease_remaining_ms;
   if (response->lease == 0) {
     return peri_buffer_printf(text, "lease: none\n");
   }
-  write_time(response->lease_remaining_ms > 0
-                 ? (uint64_t)response->lease_remaining_ms
-                 : 0,
-             left);
-  return peri_buffer_printf(text, "lease %" PRIx64 ": %s left\n",
-                            (uint64_t)response->lease, left);
+  int rc = peri_buffer_printf(text, "lease %" PRIx64 ": ",
+                              (uint64_t)response->lease);
+  rc = rc < 0 ? rc : add_time(left_ms > 0 ? (uint64_t)left_ms : 0, text);
+  return rc < 0 ? rc : peri_buffer_printf(text, " left\n");
+}
+
+/// How an etcd registry does: a static one has nothing to tell.
+static int add_state(const Perigee__V1__ServicesResponse *response,
+                     struct peri_buffer *text) {
+  int rc = add_text(": ", response->state, text);
+  if (rc == 0 && response->endpoint.len > 0) {
+    rc = add_text(", at ", response->endpoint, text);
+  }
+  if (rc == 0 && !peri_slice_is(peri_proto_slice(response->state), "syncing")) {
+    rc = peri_buffer_printf(text, ", revision %" PRId64 ", age ",
+                            response->revision);
+    rc = rc < 0 ? rc : add_time(response->age_ms, text);
+  }
+  return rc;
 }
 
 static int print_registry(const Perigee__V1__ServicesResponse *response,
                           struct peri_buffer *text) {
-  char kind[CELL_BYTES];
-  char state[CELL_BYTES];
-  char part[CELL_BYTES];
-  write_text(response->kind, kind);
-  write_text(response->state, state);
-  bool is_static = strcmp(kind, "static") == 0;
-  int rc = peri_buffer_printf(text, "registry %s%s%s", kind,
-                              is_static ? "" : ": ", is_static ? "" : state);
-  if (rc == 0 && response->endpoint.len > 0) {
-    write_text(response->endpoint, part);
-    rc = peri_buffer_printf(text, ", at %s", part);
-  }
-  if (rc == 0 && !is_static && strcmp(state, "syncing") != 0) {
-    write_time(response->age_ms, part);
-    rc = peri_buffer_printf(text, ", revision %" PRId64 ", age %s",
-                            response->revision, part);
+  bool is_static = peri_slice_is(peri_proto_slice(response->kind), "static");
+  int rc = add_text("registry ", response->kind, text);
+  if (rc == 0 && !is_static) {
+    rc = add_state(response, text);
   }
   if (rc == 0 && response->reason.len > 0) {
-    write_text(response->reason, part);
-    rc = peri_buffer_printf(text, ": %s", part);
+    rc = add_text(": ", response->reason, text);
   }
   if (rc == 0 && response->trouble.len > 0) {
-    write_text(response->trouble, part);
-    rc = peri_buffer_printf(text, " (%s)", part);
+    rc = add_text(" (", response->trouble, text);
+    rc = rc < 0 ? rc : peri_buffer_add(text, ")", 1);
   }
-  rc = rc == 0 ? peri_buffer_printf(text, "\n") : rc;
+  rc = rc < 0 ? rc : peri_buffer_add(text, "\n", 1);
   return rc == 0 && !is_static ? print_lease(response, text) : rc;
 }
 
 static int print_own(const Perigee__V1__ServicesResponse *response,
                      struct peri_buffer *text) {
-  char service[CELL_BYTES];
-  char address[CELL_BYTES];
-  char state[CELL_BYTES];
-  char reason[CELL_BYTES];
   int rc = response->n_own > 0
                ? peri_buffer_printf(text, "registered by this sidecar:\n")
                : 0;
   for (size_t i = 0; rc == 0 && i < response->n_own; i++) {
     const Perigee__V1__Own *own = response->own[i];
-    write_text(own->service, service);
-    write_text(own->address, address);
-    write_text(own->state, state);
-    write_text(own->reason, reason);
-    rc = peri_buffer_printf(text, "  %s  %s  %s%s%s\n", service, address, state,
-                            reason[0] != '\0' ? ": " : "", reason);
+    rc = add_text("  ", own->service, text);
+    rc = rc < 0 ? rc : add_text("  ", own->address, text);
+    rc = rc < 0 ? rc : add_text("  ", own->state, text);
+    if (rc == 0 && own->reason.len > 0) {
+      rc = add_text(": ", own->reason, text);
+    }
+    rc = rc < 0 ? rc : peri_buffer_add(text, "\n", 1);
   }
   return rc;
 }

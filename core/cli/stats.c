@@ -11,43 +11,37 @@
 #include "rpc/call.h"
 
 static struct peri_json *stat_json(const Perigee__V1__Stat *stat) {
-  struct peri_json *object = peri_json_object();
-  if (object == NULL) {
-    return NULL;
-  }
-  if (peri_json_set(object, "name",
-                    peri_json_string(peri_proto_slice(stat->name))) < 0 ||
-      peri_json_set(object, "labels",
-                    peri_cli_labels(peri_proto_slice(stat->labels))) < 0 ||
-      peri_json_set(object, "value", peri_json_integer(stat->value)) < 0) {
-    peri_json_unref(object);
-    return NULL;
-  }
-  return object;
+  const struct peri_cli_member members[] = {
+      {"name", peri_cli_json_data(stat->name)},
+      {"labels", peri_cli_labels(peri_proto_slice(stat->labels))},
+      {"value", peri_json_integer(stat->value)},
+  };
+  return peri_cli_json_object(members, sizeof(members) / sizeof(members[0]));
 }
 
 static struct peri_json *all_json(const Perigee__V1__StatsResponse *response) {
   struct peri_json *array = peri_json_array();
-  for (size_t i = 0; array != NULL && i < response->n_stats; i++) {
-    if (peri_json_append(array, stat_json(response->stats[i])) < 0) {
-      peri_json_unref(array);
-      array = NULL;
-    }
+  for (size_t i = 0; i < response->n_stats; i++) {
+    array = peri_cli_json_append(array, stat_json(response->stats[i]));
   }
   return array;
+}
+
+static int print_stat(const Perigee__V1__Stat *stat, struct peri_buffer *text) {
+  int rc = peri_cli_add_clean(peri_proto_slice(stat->name), text);
+  if (rc == 0 && stat->labels.len > 0) {
+    rc = peri_buffer_add(text, "{", 1);
+    rc = rc < 0 ? rc : peri_cli_add_clean(peri_proto_slice(stat->labels), text);
+    rc = rc < 0 ? rc : peri_buffer_add(text, "}", 1);
+  }
+  return rc < 0 ? rc : peri_buffer_printf(text, " %" PRId64 "\n", stat->value);
 }
 
 static int print_text(const Perigee__V1__StatsResponse *response,
                       struct peri_buffer *text) {
   int rc = 0;
   for (size_t i = 0; rc == 0 && i < response->n_stats; i++) {
-    const Perigee__V1__Stat *stat = response->stats[i];
-    bool bare = stat->labels.len == 0;
-    rc = peri_buffer_printf(text, "%.*s%s%.*s%s %" PRId64 "\n",
-                            (int)stat->name.len, (const char *)stat->name.data,
-                            bare ? "" : "{", (int)stat->labels.len,
-                            bare ? "" : (const char *)stat->labels.data,
-                            bare ? "" : "}", stat->value);
+    rc = print_stat(response->stats[i], text);
   }
   return rc;
 }
@@ -58,12 +52,7 @@ static int show(const struct peri_cli_arguments *arguments,
   if (arguments->json) {
     return peri_cli_print_json(all_json(response));
   }
-  int rc = print_text(response, &text);
-  if (rc == 0) {
-    rc = peri_cli_print(peri_buffer_slice(&text), false);
-  }
-  peri_buffer_done(&text);
-  return rc;
+  return peri_cli_print_text(&text, print_text(response, &text), false);
 }
 
 int peri_cli_stats(const struct peri_cli_run *run) {

@@ -61,19 +61,29 @@ describe("output", function()
     end
   end)
 
-  it("puts what others wrote into cells", function()
-    local function cell(words, capacity)
-      local room = ffi.new("char[?]", capacity)
-      local len = C.peri_cli_cell(cffi.slice(words), room, capacity)
-      assert.equal(tonumber(len), #ffi.string(room))
-      return ffi.string(room)
+  it("makes objects and arrays of values that may be missing", function()
+    local members = ffi.new("struct peri_cli_member[2]", {
+      { key = "a", value = C.peri_cli_json_number(7) },
+      { key = "b", value = C.peri_json_integer(1) },
+    })
+    local array = C.peri_cli_json_append(C.peri_json_array(), C.peri_cli_json_object(members, 2))
+    assert.equal('[{"a":7,"b":1}]', dump(array))
+    members[0].value, members[1].value = C.peri_cli_json_number(7), nil
+    assert.equal(nil, C.peri_cli_json_object(members, 2))
+    assert.equal(nil, C.peri_cli_json_append(C.peri_json_array(), nil))
+    assert.equal(nil, C.peri_cli_json_append(nil, C.peri_json_object()))
+  end)
+
+  it("cleans what others wrote", function()
+    local function clean(words)
+      local buffer = ffi.new("struct peri_buffer")
+      assert.equal(0, C.peri_buffer_add(buffer, "> ", 2))
+      assert.equal(0, C.peri_cli_add_clean(cffi.slice(words), buffer))
+      return text_of(buffer)
     end
-    assert.equal("a?[31m b", cell("a\27[31m\nb", 100))
-    assert.equal("abc", cell("abcdef", 4))
-    assert.equal("abc", cell("abc", 4))
-    assert.equal("a?", cell("aü", 3))
-    assert.equal("", cell("", 4))
-    assert.equal("", cell("abc", 1))
+    assert.equal("> a?[31m b", clean("a\27[31m\nb"))
+    assert.equal("> a??", clean("a\255\254"))
+    assert.equal("> ", clean(""))
   end)
 
   it("keeps the lines of what others wrote", function()
