@@ -9,6 +9,8 @@
 #include "app/inherit.h"
 #include "app/process.h"
 #include "app/report.h"
+#include "base/container.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/slice.h"
@@ -20,7 +22,12 @@
 
 // Short, since microhttpd overlooks that a peer which sent half a request has
 // gone when both reach it at once: only this ends such a connection.
-enum { CONN_MEMORY_BYTES = 8192, MOST_CONNS = 256, IDLE_S = 3 };
+enum {
+  CONN_MEMORY_BYTES = 8192,
+  MOST_GUESTS = 192,  // then the oldest goes
+  MOST_CONNS = 256,   // with those that microhttpd has yet to close
+  IDLE_S = 3
+};
 
 struct peri_admin {
   struct peri_listener *listener;
@@ -30,6 +37,14 @@ struct peri_admin {
   struct peri_metrics *metrics;
   const char *not_ready;
   struct peri_registry *registry;  // NULL until it is there
+  struct peri_list guests;         // the oldest first
+  unsigned guest_count;
+};
+
+/// One connection, from its beginning until it ends or has to make room.
+struct guest {
+  struct peri_list link;
+  int fd;
 };
 
 /// Lets microhttpd work, then sleep as long as it likes.
@@ -53,6 +68,48 @@ static void on_ready(void *ctx, int events, int error) {
   turn(ctx);
 }
 
+static void let_go(struct peri_admin *admin, struct guest *guest) {
+  if (!peri_list_empty(&guest->link)) {
+    peri_list_remove(&guest->link);
+    admin->guest_count--;
+  }
+}
+
+static void on_guest(void *ctx, struct MHD_Connection *connection, void **place,
+                     enum MHD_ConnectionNotificationCode code) {
+  struct peri_admin *admin = ctx;
+  struct guest *guest = *place;
+  if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+    if (guest != NULL) {
+      let_go(admin, guest);
+      free(guest);
+    }
+    return;
+  }
+  // Without memory it is not counted, and ends when it has been idle.
+  guest = malloc(sizeof(*guest));
+  *place = guest;
+  if (guest != NULL) {
+    guest->fd =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+            ->connect_fd;
+    peri_list_push(&admin->guests, &guest->link);
+    admin->guest_count++;
+  }
+}
+
+// A request that means it has been answered long before its connection is the
+// oldest of so many. What is older is half a request, or one that comes byte by
+// byte, and must not keep probes out.
+static void make_room(struct peri_admin *admin) {
+  if (admin->guest_count > MOST_GUESTS) {
+    struct guest *oldest =
+        PERI_CONTAINER_OF(admin->guests.next, struct guest, link);
+    let_go(admin, oldest);
+    (void)shutdown(oldest->fd, SHUT_RDWR);
+  }
+}
+
 static void on_accepted(void *ctx, int fd) {
   struct peri_admin *admin = ctx;
   struct sockaddr_storage peer;
@@ -64,6 +121,7 @@ static void on_accepted(void *ctx, int fd) {
   }
   // Closes the socket itself when it cannot take it.
   MHD_add_connection(admin->daemon, fd, (struct sockaddr *)&peer, len);
+  make_room(admin);
   turn(admin);
 }
 
@@ -176,6 +234,7 @@ static int start_daemon(struct peri_admin *admin, struct peri_loop *loop) {
       NULL, answer, admin, MHD_OPTION_EXTERNAL_LOGGER, quiet, NULL,
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY_BYTES,
       MHD_OPTION_CONNECTION_LIMIT, (unsigned)MOST_CONNS,
+      MHD_OPTION_NOTIFY_CONNECTION, on_guest, admin,
       MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_END);
   if (admin->daemon == NULL) {
     return PERI_ENOMEM;
@@ -213,6 +272,7 @@ int peri_admin_new(const struct peri_admin_options *options,
   }
   admin->metrics = options->metrics;
   admin->not_ready = "starting";
+  peri_list_init(&admin->guests);
   rc = peri_listener_bind(&address, peri_inherit_find("admin"),
                           &admin->listener, ret_problem);
   if (rc < 0) {

@@ -68,6 +68,25 @@ describe("the admin page", function()
     assert.equal(3, answers)
   end)
 
+  it("answers in a crowd of those who never ask", function()
+    local sockets = {}
+    for i = 1, 600 do
+      sockets[i] = proc.connect(car.admin)
+      if i % 2 == 0 then
+        sockets[i].send("GET /live HT")
+      end
+      if i % 100 == 0 then
+        assert.equal(200, (proc.http("GET", car.admin, "/live")))
+      end
+    end
+    local gone = 0
+    for i = 1, 600 do
+      gone = gone + (sockets[i].closed and 1 or 0)
+      sockets[i].close()
+    end
+    assert.is_true(gone >= 300)
+  end)
+
   it("survives garbage and crowds", function()
     raw("nonsense\255\1\r\n\r\n")
     raw("GET /" .. ("x"):rep(20000) .. " HTTP/1.1\r\n\r\n")
