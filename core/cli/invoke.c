@@ -133,6 +133,20 @@ static int read_raw(struct invocation *call) {
   return 0;
 }
 
+/// A sidecar's own reflection tells its own services only.
+static void advise(struct invocation *call) {
+  struct peri_problem told = call->problem;
+  for (size_t i = 0; i < call->request.metadata_count; i++) {
+    if (peri_slice_is(call->request.metadata[i].name, "perigee-service")) {
+      return;
+    }
+  }
+  (void)peri_problem_set(&call->problem, told.code,
+                         "%s\n  a service behind a sidecar is named with "
+                         "--header perigee-service=NAME",
+                         told.text);
+}
+
 static int resolve(struct invocation *call) {
   call->schema = peri_schema_new();
   if (call->schema == NULL) {
@@ -140,6 +154,9 @@ static int resolve(struct invocation *call) {
   }
   int rc = peri_cli_resolve(call->link, &call->request, call->service,
                             call->schema, &call->problem);
+  if (rc == PERI_ENOTFOUND) {
+    advise(call);
+  }
   if (rc < 0) {
     return rc;
   }
