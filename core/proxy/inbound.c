@@ -64,6 +64,9 @@ static struct peri_proxy_service *provided(struct peri_proxy *proxy,
     return by_name(proxy, head->service);
   }
   struct peri_proxy_service *service = by_name(proxy, head->authority);
+  if (service == NULL) {
+    service = by_name(proxy, peri_proxy_host_of(head->authority));
+  }
   return service != NULL ? service : single(proxy);
 }
 
