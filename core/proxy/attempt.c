@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +59,16 @@ static int note(struct peri_proxy_call *call, struct peri_load *load) {
 // The end of the list: the caller has tried it and may again.
 static void unnote(struct peri_proxy_call *call) {
   call->tried[--call->tried_count]->holders--;
+}
+
+bool peri_proxy_is_tried(struct peri_load *const *tried, size_t count,
+                         const struct peri_load *load) {
+  for (size_t i = 0; i < count; i++) {
+    if (tried[i] == load) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void peri_proxy_tried_done(struct peri_proxy_call *call) {

@@ -4,18 +4,12 @@
 #include "base/error.h"
 #include "proxy/private.h"
 
-static bool header(void *ctx, const char *name, struct peri_slice *ret_value) {
-  const struct peri_proxy_call *call = ctx;
-  return call->caller != NULL &&
-         peri_h2_stream_header(call->caller, name, ret_value);
-}
-
 void peri_proxy_ask(const struct peri_proxy_call *call,
                     struct peri_pick_request *ret_request) {
   struct peri_slice body = {call->room, call->room_used};
   *ret_request = (struct peri_pick_request){.service = call->grpc_service,
                                             .method = call->grpc_method,
-                                            .header = header,
+                                            .header = peri_proxy_call_header,
                                             .body = body,
                                             .ctx = (void *)(uintptr_t)call,
                                             .deadline_ns = call->deadline_ns,
@@ -24,16 +18,6 @@ void peri_proxy_ask(const struct peri_proxy_call *call,
   if (call->room_used == 0 && call->kept.len > 0) {
     ret_request->body = peri_buffer_slice(&call->kept);
   }
-}
-
-static bool was_tried(const struct peri_proxy_call *call,
-                      const struct peri_load *load) {
-  for (size_t i = 0; i < call->tried_count; i++) {
-    if (call->tried[i] == load) {
-      return true;
-    }
-  }
-  return false;
 }
 
 // The endpoints not yet tried, in the proxy's own room. @return 0 or
@@ -51,7 +35,7 @@ static int list_open(struct peri_proxy_call *call,
     proxy->open_capacity = set->count;
   }
   for (size_t i = 0; i < set->count; i++) {
-    if (!was_tried(call, set->loads[i])) {
+    if (!peri_proxy_is_tried(call->tried, call->tried_count, set->loads[i])) {
       proxy->open[count++] = (uint32_t)i;
     }
   }

@@ -141,11 +141,7 @@ static void give_up(struct peri_proxy_call *call) {
 static int tell(struct peri_proxy_call *call, int status, bool head,
                 const struct peri_h2_field *fields, size_t count) {
   peri_proxy_explain_status(call, status);
-  if (call->explained) {
-    return peri_proxy_explain_send(call, head, fields, count);
-  }
-  return head ? peri_h2_stream_respond(call->caller, fields, count, true)
-              : peri_h2_stream_finish(call->caller, fields, count);
+  return peri_proxy_explain_send(call, head, fields, count);
 }
 
 static void endpoint_headers(void *ctx, struct peri_h2_stream *stream,

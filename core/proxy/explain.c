@@ -1,5 +1,4 @@
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/slice.h"
@@ -32,12 +31,6 @@ bool peri_proxy_explain_asked(const struct peri_proxy_call *call, bool mesh) {
          (mesh ? config->explain_mesh : config->explain_app);
 }
 
-static bool header(void *ctx, const char *name, struct peri_slice *ret_value) {
-  const struct peri_proxy_call *call = ctx;
-  return call->caller != NULL &&
-         peri_h2_stream_header(call->caller, name, ret_value);
-}
-
 // A decision about the call as far as it has come; NULL when out of memory.
 static struct peri_decision *begin(struct peri_proxy_call *call) {
   struct peri_decision *decision = peri_decision_new(PERI_DECISION_CALL);
@@ -47,7 +40,7 @@ static struct peri_decision *begin(struct peri_proxy_call *call) {
   struct peri_route_query query = {.service = call->grpc_service,
                                    .method = call->grpc_method,
                                    .authority = call->head.authority,
-                                   .header = header,
+                                   .header = peri_proxy_call_header,
                                    .ctx = call,
                                    .pattern = call->proxy->options.pattern};
   struct peri_proxy_subject subject = {.config = call->table->config,
@@ -191,7 +184,8 @@ int peri_proxy_explain_send(struct peri_proxy_call *call, bool head,
                             const struct peri_h2_field *fields, size_t count) {
   struct peri_decision_lines lines;
   struct peri_h2_field *all =
-      malloc((count + PERI_DECISION_LINES) * sizeof(*all));
+      call->explained ? malloc((count + PERI_DECISION_LINES) * sizeof(*all))
+                      : NULL;
   size_t used = 0;
   if (all == NULL) {
     return send(call, head, fields, count);

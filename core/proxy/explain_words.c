@@ -144,16 +144,6 @@ void peri_proxy_explain_pick(struct peri_decision *decision,
   }
 }
 
-static bool is_among(const struct peri_load *load,
-                     struct peri_load *const *tried, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    if (tried[i] == load) {
-      return true;
-    }
-  }
-  return false;
-}
-
 void peri_proxy_explain_candidates(struct peri_decision *decision,
                                    const struct peri_proxy_set *set,
                                    struct peri_load *const *tried,
@@ -166,6 +156,6 @@ void peri_proxy_explain_candidates(struct peri_decision *decision,
     candidate->inflight = load->inflight;
     candidate->latency_ns = peri_load_latency_ns(load, now_ns);
     candidate->failures = peri_load_failures(load, now_ns);
-    candidate->tried = is_among(load, tried, tried_count);
+    candidate->tried = peri_proxy_is_tried(tried, tried_count, load);
   }
 }

@@ -100,22 +100,30 @@ static void nobody(struct peri_proxy_call *call) {
       call->grpc_service.ptr);
 }
 
-static void by_call(struct peri_proxy_call *call) {
-  struct peri_proxy *proxy = call->proxy;
-  struct peri_slice authority = call->head.authority;
+struct peri_proxy_service *peri_proxy_find_by_call(
+    struct peri_proxy *proxy, struct peri_slice authority,
+    struct peri_slice grpc_service) {
   struct peri_slice host = peri_proxy_host_of(authority);
   struct peri_proxy_service *service =
       authority.len > 0 ? peri_proxy_service_find(proxy, authority) : NULL;
   if (service == NULL && host.len > 0 && host.len < authority.len) {
     service = peri_proxy_service_find(proxy, host);
   }
-  if (service == NULL && call->grpc_service.len > 0) {
-    service = peri_proxy_service_find(proxy, call->grpc_service);
+  if (service == NULL && grpc_service.len > 0) {
+    service = peri_proxy_service_find(proxy, grpc_service);
   }
+  return service;
+}
+
+static void by_call(struct peri_proxy_call *call) {
+  struct peri_proxy *proxy = call->proxy;
+  struct peri_proxy_service *service =
+      peri_proxy_find_by_call(proxy, call->head.authority, call->grpc_service);
   if (service != NULL) {
     found(call, service);
     return;
   }
+  struct peri_slice host = peri_proxy_host_of(call->head.authority);
   bool may_come = call->grpc_service.len > 0 && want(proxy, call->grpc_service);
   if (peri_proxy_is_name(host)) {
     may_come = want(proxy, host) || may_come;
@@ -139,11 +147,6 @@ static void by_name(struct peri_proxy_call *call, struct peri_slice name) {
   }
 }
 
-static bool header(void *ctx, const char *name, struct peri_slice *ret_value) {
-  const struct peri_proxy_call *call = ctx;
-  return peri_h2_stream_header(call->caller, name, ret_value);
-}
-
 // The first route that matches, with its target and limit. False: out of
 // memory, and the call is refused.
 static bool match(struct peri_proxy_call *call) {
@@ -151,7 +154,7 @@ static bool match(struct peri_proxy_call *call) {
   struct peri_route_query query = {.service = call->grpc_service,
                                    .method = call->grpc_method,
                                    .authority = call->head.authority,
-                                   .header = header,
+                                   .header = peri_proxy_call_header,
                                    .ctx = call,
                                    .pattern = proxy->options.pattern};
   call->route = peri_route_find(call->table->config, &query);

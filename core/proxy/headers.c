@@ -143,3 +143,10 @@ int peri_proxy_status_read(const struct peri_h2_stream *stream) {
   }
   return -1;
 }
+
+bool peri_proxy_call_header(void *ctx, const char *name,
+                            struct peri_slice *ret_value) {
+  const struct peri_proxy_call *call = ctx;
+  return call->caller != NULL &&
+         peri_h2_stream_header(call->caller, name, ret_value);
+}

@@ -4,23 +4,13 @@
 #include "model/peers.h"
 #include "proxy/private.h"
 
-static bool has_heir(struct peri_proxy_table *next,
-                     const struct peri_proxy_service *service) {
-  struct peri_proxy *proxy = next->proxy;
-  struct peri_proxy_service *at =
-      peri_proxy_service_next(proxy, service->name, NULL);
-  while (at != NULL && (at->listed & next->bit) == 0) {
-    at = peri_proxy_service_next(proxy, service->name, at);
-  }
-  return at != NULL;
-}
-
 int peri_proxy_inherit(struct peri_proxy_table *next,
                        struct peri_proxy_service *service,
                        struct peri_problem *problem) {
   struct peri_policy_ref *policy = &next->config->balancer;
   struct peri_proxy_service *heir = NULL;
-  if (has_heir(next, service)) {
+  if (peri_proxy_service_listed(next->proxy, service->name, next->bit) !=
+      NULL) {
     return 0;
   }
   if (!service->own && peri_policy_ref_same(&service->policy, policy)) {

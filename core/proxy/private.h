@@ -168,11 +168,14 @@ struct peri_proxy_alarms {
   void (*due)(struct peri_proxy_call *call);
 };
 
+/// A name that did not come in time: calls for it do not wait before
+/// `until_ns`.
 struct peri_proxy_absent {
   uint64_t hash;
   uint64_t until_ns;
 };
 
+/// Of one worker, and of its thread only.
 struct peri_proxy {
   struct peri_proxy_options options;
   struct peri_decisions *decisions;  // never NULL
@@ -205,18 +208,23 @@ struct peri_proxy {
 
 // alarm.c
 
+/// Makes them empty; `due` is called for a call whose `alarm_ns` has come,
+/// which is in them no longer. @return 0 or as peri_timer_new().
 int peri_proxy_alarms_init(struct peri_proxy_alarms *alarms,
                            struct peri_loop *loop,
                            void (*due)(struct peri_proxy_call *call));
+/// Calls that are left are forgotten, not ended.
 void peri_proxy_alarms_done(struct peri_proxy_alarms *alarms);
 /// (Re)places a call by its `alarm_ns`. @return 0 or PERI_ENOMEM.
 int peri_proxy_alarm_set(struct peri_proxy_alarms *alarms,
                          struct peri_proxy_call *call);
+/// Takes a call out; nothing happens when it is not in them.
 void peri_proxy_alarm_clear(struct peri_proxy_alarms *alarms,
                             struct peri_proxy_call *call);
 
 // headers.c
 
+/// Finds what matters here; it borrows from the stream.
 void peri_proxy_head_read(const struct peri_h2_stream *stream,
                           struct peri_proxy_head *ret_head);
 /// Opens the stream of an attempt to `call->set`'s endpoint `call->index` with
@@ -225,6 +233,10 @@ int peri_proxy_headers_send(struct peri_proxy_call *call,
                             const struct peri_h2_stream_events *events);
 /// The grpc-status of an answer that has ended, or -1.
 int peri_proxy_status_read(const struct peri_h2_stream *stream);
+/// A header of the caller's, for routes and balancers; `ctx` is the call. False
+/// when there is none, or no caller any more.
+bool peri_proxy_call_header(void *ctx, const char *name,
+                            struct peri_slice *ret_value);
 
 // refusal.c
 
@@ -252,6 +264,11 @@ int peri_proxy_service_new(struct peri_proxy *proxy, struct peri_slice name,
 /// knows. NULL: nobody knows it, or out of memory.
 struct peri_proxy_service *peri_proxy_service_find(struct peri_proxy *proxy,
                                                    struct peri_slice name);
+/// The one of that name that the table of a bit lists, whether it has endpoints
+/// or not; NULL when there is none.
+struct peri_proxy_service *peri_proxy_service_listed(struct peri_proxy *proxy,
+                                                     struct peri_slice name,
+                                                     uint8_t bit);
 /// The next one after `service` (NULL for the first) with that name, of any
 /// kind; NULL when there is none.
 struct peri_proxy_service *peri_proxy_service_next(
@@ -261,6 +278,7 @@ struct peri_proxy_service *peri_proxy_service_next(
 void peri_proxy_service_list(struct peri_proxy_service *service, uint8_t bit);
 void peri_proxy_service_unlist(struct peri_proxy_service *service,
                                uint8_t bits);
+/// Drops a reference; the last one frees it.
 void peri_proxy_service_unref(struct peri_proxy_service *service);
 /// Connections to endpoints that nothing needs any more end with their streams.
 void peri_proxy_service_retire(const struct peri_proxy_service *service);
@@ -270,6 +288,7 @@ int peri_proxy_service_take(struct peri_proxy_service *service,
                             struct peri_peers *peers);
 /// Takes what the snapshot has for every service, and drops unknown ones.
 void peri_proxy_services_adopt(struct peri_proxy *proxy);
+/// One more reference, and one less: the last one frees it (NULL: no-op).
 struct peri_proxy_set *peri_proxy_set_ref(struct peri_proxy_set *set);
 void peri_proxy_set_unref(struct peri_proxy_set *set);
 
@@ -296,6 +315,7 @@ void peri_proxy_table_leave(struct peri_proxy_table *table);
 /// Lets go of its services, when no call may look for one in it any more; its
 /// configuration stays.
 void peri_proxy_table_clear(struct peri_proxy_table *table);
+/// Drops a reference; the last one clears and frees it.
 void peri_proxy_table_unref(struct peri_proxy_table *table);
 
 // prepare.c
@@ -321,6 +341,11 @@ void peri_proxy_provided_drop(struct peri_proxy *proxy);
 
 /// Finds the service of an outbound call, refuses it, or lets it wait for one.
 void peri_proxy_find(struct peri_proxy_call *call);
+/// The service that a call without a route goes to: that of its authority, of
+/// its host alone, or of its gRPC service. NULL: nobody knows any.
+struct peri_proxy_service *peri_proxy_find_by_call(
+    struct peri_proxy *proxy, struct peri_slice authority,
+    struct peri_slice grpc_service);
 /// The part of an authority that may name a service: without a port.
 struct peri_slice peri_proxy_host_of(struct peri_slice authority);
 /// Whether a host may be the name of a service rather than of this machine.
@@ -343,6 +368,7 @@ struct peri_proxy_call *peri_proxy_call_new(struct peri_proxy *proxy,
 void peri_proxy_call_begin(struct peri_proxy_call *call);
 /// Wakes the call at `at_ns`. False: out of memory, and it is refused.
 bool peri_proxy_call_wake(struct peri_proxy_call *call, uint64_t at_ns);
+/// The end of the iteration: begins what is fresh, and forgets the time.
 void peri_proxy_take_turn(struct peri_turn *turn);
 /// The caller ended its side, and so do we towards the endpoint.
 void peri_proxy_call_finish_request(struct peri_proxy_call *call);
@@ -353,6 +379,7 @@ void peri_proxy_call_end(struct peri_proxy_call *call, int status);
 void peri_proxy_call_due(struct peri_proxy_call *call);
 /// Resets the endpoint's stream, if any is left, and lets go of it.
 void peri_proxy_call_drop(struct peri_proxy_call *call, uint32_t h2_error);
+/// What happens to an attempt's stream; its context is the call.
 extern const struct peri_h2_stream_events peri_proxy_endpoint_events;
 
 // attempt.c
@@ -366,6 +393,10 @@ void peri_proxy_attempt_lost(struct peri_proxy_call *call,
 /// Counts how the attempt under way ended.
 void peri_proxy_attempt_over(struct peri_proxy_call *call, int status,
                              bool failed);
+/// Whether an attempt went to the endpoint of that load.
+bool peri_proxy_is_tried(struct peri_load *const *tried, size_t count,
+                         const struct peri_load *load);
+/// Forgets the endpoints that were tried, and frees their room.
 void peri_proxy_tried_done(struct peri_proxy_call *call);
 /// Keeps request bytes for another attempt while that may come.
 void peri_proxy_keep(struct peri_proxy_call *call, struct peri_slice bytes);
@@ -387,6 +418,7 @@ void peri_proxy_pick_measured(struct peri_balancer *balancer,
                               const struct peri_pick_request *request,
                               const uint32_t *open, size_t open_count,
                               size_t all, struct peri_proxy_pick *ret_pick);
+/// What a balancer is told of a call; it borrows from the call.
 void peri_proxy_ask(const struct peri_proxy_call *call,
                     struct peri_pick_request *ret_request);
 
@@ -412,8 +444,9 @@ void peri_proxy_explain_refusal(struct peri_proxy_call *call, int status,
                                 const char *words);
 /// How the call ended, for those who look later.
 void peri_proxy_explain_status(struct peri_proxy_call *call, int status);
-/// The call's trailers with its explanation behind them. @return 0, or as
-/// peri_h2_stream_finish() and peri_h2_stream_respond() (`head`).
+/// The call's trailers, with its explanation behind them if that is asked for.
+/// @return 0, or as peri_h2_stream_finish() and peri_h2_stream_respond()
+/// (`head`).
 int peri_proxy_explain_send(struct peri_proxy_call *call, bool head,
                             const struct peri_h2_field *fields, size_t count);
 /// The explanation as fields behind `used_bytes` of others; `fields` has room
@@ -452,9 +485,12 @@ void peri_proxy_explain_candidates(struct peri_decision *decision,
 
 // count.c
 
+/// Makes the proxy's metrics; those that cannot be made are not counted.
 void peri_proxy_count_init(struct peri_proxy *proxy);
+/// Counts a call that is over, by its service (NULL: none was found).
 void peri_proxy_count_call(struct peri_proxy *proxy,
                            struct peri_proxy_service *service, int status,
                            uint64_t ns);
+/// Counts another attempt.
 void peri_proxy_count_retry(struct peri_proxy *proxy,
                             enum peri_proxy_reason reason);

@@ -12,6 +12,7 @@ struct asking {
   struct peri_proxy *proxy;
   struct peri_proxy_subject subject;
   struct peri_route_query query;
+  struct peri_proxy_service *service;  // NULL: nobody knows it
   struct peri_slice unknown;  // the name of a service that nobody knows
 };
 
@@ -24,24 +25,15 @@ static void want(struct asking *asking, struct peri_slice name) {
 }
 
 static void by_call(struct asking *asking) {
-  struct peri_proxy *proxy = asking->proxy;
-  struct peri_slice authority = asking->query.authority;
-  struct peri_slice host = peri_proxy_host_of(authority);
-  struct peri_slice service = asking->query.service;
-  struct peri_proxy_service *found =
-      authority.len > 0 ? peri_proxy_service_find(proxy, authority) : NULL;
-  if (found == NULL && host.len > 0 && host.len < authority.len) {
-    found = peri_proxy_service_find(proxy, host);
-  }
-  if (found == NULL && service.len > 0) {
-    found = peri_proxy_service_find(proxy, service);
-  }
-  asking->subject.service = found;
-  if (found == NULL) {
+  const struct peri_route_query *query = &asking->query;
+  asking->service =
+      peri_proxy_find_by_call(asking->proxy, query->authority, query->service);
+  if (asking->service == NULL) {
+    struct peri_slice host = peri_proxy_host_of(query->authority);
     if (peri_proxy_is_name(host)) {
       want(asking, host);
     }
-    want(asking, service);
+    want(asking, query->service);
   }
 }
 
@@ -49,8 +41,8 @@ static void find(struct asking *asking) {
   struct peri_proxy *proxy = asking->proxy;
   struct peri_proxy_subject *subject = &asking->subject;
   if (subject->named.len > 0) {
-    subject->service = peri_proxy_service_find(proxy, subject->named);
-    if (subject->service == NULL) {
+    asking->service = peri_proxy_service_find(proxy, subject->named);
+    if (asking->service == NULL) {
       want(asking, subject->named);
     }
     return;
@@ -62,12 +54,11 @@ static void find(struct asking *asking) {
   }
   subject->target =
       peri_route_choose(subject->route, peri_random_next(&proxy->random));
-  struct peri_proxy_service *service =
+  asking->service =
       proxy->table->routes[subject->route->index - 1]
                           [subject->target - subject->route->targets];
-  subject->service = service;
-  if (service->set == NULL) {
-    want(asking, service->name);
+  if (asking->service->set == NULL) {
+    want(asking, asking->service->name);
   }
 }
 
@@ -77,9 +68,7 @@ static size_t turn_of(const struct peri_proxy_service *service) {
 }
 
 static void choose(struct asking *asking, struct peri_decision *decision) {
-  // The balancer is not ours to change, but it is to be asked.
-  struct peri_proxy_service *service =
-      (struct peri_proxy_service *)(uintptr_t)asking->subject.service;
+  struct peri_proxy_service *service = asking->service;
   struct peri_balancer *balancer = service->balancer;
   struct peri_pick_request request = {.service = asking->query.service,
                                       .method = asking->query.method,
@@ -149,9 +138,10 @@ int peri_proxy_explain(struct peri_proxy *proxy,
       .subject = {.config = proxy->table->config, .named = question->named}};
   asking.subject.query = &asking.query;
   find(&asking);
+  asking.subject.service = asking.service;
   peri_proxy_explain_subject(decision, &asking.subject);
-  if (asking.subject.service != NULL && asking.subject.service->set != NULL &&
-      asking.subject.service->set->count > 0) {
+  if (asking.service != NULL && asking.service->set != NULL &&
+      asking.service->set->count > 0) {
     choose(&asking, decision);
   } else {
     decision->outcome = nowhere(&asking, decision);

@@ -24,8 +24,7 @@ static void conclude(struct peri_proxy_call *call, int status,
        {text,
         peri_text_percent_encode(peri_slice_of(words), text, sizeof(text))},
        false}};
-  int rc = call->explained ? peri_proxy_explain_send(call, false, fields, 2)
-                           : peri_h2_stream_finish(call->caller, fields, 2);
+  int rc = peri_proxy_explain_send(call, false, fields, 2);
   if (rc < 0 && rc != PERI_ECLOSED) {
     peri_h2_stream_reset(call->caller, PERI_H2_INTERNAL_ERROR);
   }

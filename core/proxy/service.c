@@ -254,12 +254,12 @@ int peri_proxy_service_take(struct peri_proxy_service *service,
   return 0;
 }
 
-// One that the table in use lists.
-static struct peri_proxy_service *find_listed(struct peri_proxy *proxy,
-                                              struct peri_slice name) {
+struct peri_proxy_service *peri_proxy_service_listed(struct peri_proxy *proxy,
+                                                     struct peri_slice name,
+                                                     uint8_t bit) {
   struct peri_proxy_service *service =
       peri_proxy_service_next(proxy, name, NULL);
-  while (service != NULL && (service->listed & proxy->table->bit) == 0) {
+  while (service != NULL && (service->listed & bit) == 0) {
     service = peri_proxy_service_next(proxy, name, service);
   }
   return service;
@@ -267,7 +267,8 @@ static struct peri_proxy_service *find_listed(struct peri_proxy *proxy,
 
 struct peri_proxy_service *peri_proxy_service_find(struct peri_proxy *proxy,
                                                    struct peri_slice name) {
-  struct peri_proxy_service *service = find_listed(proxy, name);
+  struct peri_proxy_service *service =
+      peri_proxy_service_listed(proxy, name, proxy->table->bit);
   if (service != NULL) {
     return service->set != NULL ? service : NULL;
   }

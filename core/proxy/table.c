@@ -59,15 +59,6 @@ static bool fits(const struct peri_proxy_service *service,
          peri_policy_ref_same(&service->policy, place->policy);
 }
 
-static bool is_listed(struct peri_proxy *proxy, struct peri_slice name,
-                      uint8_t bit) {
-  struct peri_proxy_service *at = peri_proxy_service_next(proxy, name, NULL);
-  while (at != NULL && (at->listed & bit) == 0) {
-    at = peri_proxy_service_next(proxy, name, at);
-  }
-  return at != NULL;
-}
-
 static int make(struct peri_proxy *proxy, const struct place *place,
                 struct peri_proxy_service **ret_service,
                 struct peri_problem *problem) {
@@ -114,7 +105,8 @@ static int fill(struct peri_proxy_table *table, const struct place *place,
     }
   }
   service->placed |= table->bit;
-  if (!service->fixed && !is_listed(proxy, place->name, table->bit)) {
+  if (!service->fixed &&
+      peri_proxy_service_listed(proxy, place->name, table->bit) == NULL) {
     peri_proxy_service_list(service, table->bit);
   }
   *ret_service = service;
