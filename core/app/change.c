@@ -7,30 +7,34 @@
 #include "app/diff.h"
 #include "app/edits.h"
 #include "app/failures.h"
-#include "app/folders.h"
+#include "app/reading.h"
 #include "app/roster.h"
 #include "app/stage.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cache/cache.h"
+#include "loop/timer.h"
 #include "model/config.h"
 #include "model/snapshot.h"
 #include "registry/registry.h"
 #include "script/sources.h"
 
-enum { NAME_BYTES = 160 };
+enum { NAME_BYTES = 160, READ_MS = 10000 };
 
 struct peri_change {
   struct peri_change_options options;
   struct peri_setup current;  // empty until another one was taken over
   struct peri_metric *taken;
   struct peri_metric *refused;
+  struct peri_timer *limit;  // of a reading
+  unsigned strays;           // readings that were given up
   bool busy;
   bool preparing;  // and nothing else yet
   bool closed;
   // Of the change under way, if any.
-  bool config;              // it was read
-  struct peri_setup setup;  // empty when it is the same
+  bool config;                   // it is read
+  struct peri_reading *reading;  // NULL when it was read
+  struct peri_setup setup;       // empty when it is the same
   struct peri_diff diff;
   struct peri_sources *sources;
   struct peri_cache_plan *plan;
@@ -120,8 +124,9 @@ static void refuse(struct peri_change *change) {
     peri_metric_add(change->refused, 1);
     peri_edits_config(change->options.edits, words);
     peri_log(PERI_LOG_ERROR, "app", "%s%s",
-             change->diff.restart[0] != '\0'
-                 ? ""
+             change->diff.restart[0] != '\0' ? ""
+             : change->problem.code == PERI_ETIMEOUT
+                 ? "nothing was taken over: "
                  : "the changed configuration is wrong, the old one stays: ",
              words);
     tell_failures(change->failures);
@@ -275,15 +280,14 @@ static void on_prepared(void *ctx, struct peri_part *parts, size_t count) {
   }
 }
 
-/// Whether it differs from the one that runs; negative, with words, when it
+/// Whether what was read differs from what runs; negative, with words, when it
 /// cannot be taken over.
-static int read_config(struct peri_change *change) {
+static int compare(struct peri_change *change) {
   struct peri_problem *problem = &change->problem;
-  int rc = peri_setup_read(change->options.file, &change->setup, problem);
-  if (rc < 0) {
-    return rc;
+  if (change->setup.config == NULL) {
+    return 0;
   }
-  rc = peri_diff_make(current(change), &change->setup, &change->diff);
+  int rc = peri_diff_make(current(change), &change->setup, &change->diff);
   if (rc < 0) {
     return peri_problem_set(problem, rc, "%s", peri_error_text(rc));
   }
@@ -297,22 +301,61 @@ static int read_config(struct peri_change *change) {
                             "nothing was taken over: %s need%s a restart",
                             names, strchr(names, ',') != NULL ? "" : "s");
   }
-  peri_setup_warn(change->setup.config);
   return peri_cache_plan_new(change->options.cache, change->setup.config,
                              &change->plan, problem);
 }
 
-static int read_all(struct peri_change *change) {
-  const struct peri_folders *folders = change->options.folders;
-  int rc = change->config ? read_config(change) : 0;
-  if (rc < 0) {
-    return rc;
+static void prepare(struct peri_change *change) {
+  if (change->diff.policies) {
+    snprintf(change->force, sizeof(change->force), "*");
   }
-  struct peri_config *config = change->setup.config != NULL
-                                   ? change->setup.config
-                                   : current(change)->config;
-  return peri_sources_read(config, folders->plugins, folders->lua,
-                           &change->sources, &change->problem);
+  change->question = (struct peri_stage_plan){
+      .config = change->setup.config,
+      .cache = change->plan,
+      .sources = change->sources,
+      .force = change->force[0] != '\0' ? change->force : NULL,
+  };
+  int rc = ask(change, &change->question, peri_stage_prepare, on_prepared);
+  if (rc < 0) {
+    fail(change, rc, NULL);
+    return;
+  }
+  change->preparing = true;
+}
+
+static void on_read(void *ctx, struct peri_reading *reading) {
+  struct peri_change *change = ctx;
+  if (change->reading != reading) {
+    // It was given up. What it read may be old by now.
+    change->strays--;
+    change->options.stale(change->options.ctx);
+    return;
+  }
+  change->reading = NULL;
+  peri_timer_stop(change->limit);
+  int rc = peri_reading_take(reading, &change->setup, &change->sources,
+                             &change->problem);
+  if (rc == 0) {
+    rc = compare(change);
+  }
+  if (rc < 0) {
+    change->problem.code = rc;
+    refuse(change);
+    return;
+  }
+  prepare(change);
+}
+
+/// Reading goes on, but nobody waits for it any more.
+static void give_up(struct peri_change *change, int code, const char *words) {
+  change->reading = NULL;
+  change->strays++;
+  peri_timer_stop(change->limit);
+  fail(change, code, words);
+}
+
+static void on_limit(void *ctx) {
+  give_up(ctx, PERI_ETIMEOUT, "the files cannot be read: their folder hangs");
 }
 
 /// @return whether it may begin; `done` was told otherwise.
@@ -343,28 +386,26 @@ void peri_change_begin(struct peri_change *change, bool config,
     return;
   }
   change->config = config;
-  int rc = read_all(change);
-  if (rc < 0) {
-    change->problem.code = rc;
-    refuse(change);
+  snprintf(change->force, sizeof(change->force), "%s",
+           force != NULL ? force : "");
+  if (change->strays > 0) {
+    fail(change, PERI_ETIMEOUT, "the files cannot be read: their folder hangs");
     return;
   }
-  snprintf(change->force, sizeof(change->force), "%s",
-           change->diff.policies ? "*"
-           : force != NULL       ? force
-                                 : "");
-  change->question = (struct peri_stage_plan){
-      .config = change->setup.config,
-      .cache = change->plan,
-      .sources = change->sources,
-      .force = change->force[0] != '\0' ? change->force : NULL,
+  struct peri_reading_options reading = {
+      .control = change->options.control,
+      .file = config ? change->options.file : NULL,
+      .setup = current(change),
+      .folders = change->options.folders,
+      .done = on_read,
+      .ctx = change,
   };
-  rc = ask(change, &change->question, peri_stage_prepare, on_prepared);
+  int rc = peri_reading_start(&reading, &change->reading);
   if (rc < 0) {
     fail(change, rc, NULL);
     return;
   }
-  change->preparing = true;
+  peri_timer_start(change->limit, READ_MS, 0);
 }
 
 static void on_rolled_back(void *ctx, struct peri_part *parts, size_t count) {
@@ -401,6 +442,12 @@ int peri_change_new(const struct peri_change_options *options,
     return PERI_ENOMEM;
   }
   change->options = *options;
+  int rc = peri_timer_new(options->loop, on_limit, change, &change->limit);
+  if (rc < 0) {
+    free(change);
+    return rc;
+  }
+  peri_timer_unref(change->limit);
   change->taken =
       peri_metrics_counter(options->metrics, metric, help, "result=\"taken\"");
   change->refused = peri_metrics_counter(options->metrics, metric, help,
@@ -418,6 +465,9 @@ static void on_dropped(void *ctx, struct peri_part *parts, size_t count) {
 void peri_change_close(struct peri_change *change) {
   bool again = change->closed;
   change->closed = true;
+  if (change->reading != NULL) {
+    give_up(change, PERI_ECLOSED, "this sidecar is stopping");
+  }
   if (!again && change->preparing) {
     // Without memory for it the workers drop it when they end.
     (void)ask(change, NULL, peri_stage_abort, on_dropped);
@@ -428,6 +478,7 @@ void peri_change_free(struct peri_change *change) {
   if (change == NULL) {
     return;
   }
+  peri_timer_free(change->limit);
   clear(change);
   peri_setup_done(&change->current);
   free(change);

@@ -9,6 +9,7 @@ struct peri_cache;
 struct peri_edits;
 struct peri_failures;
 struct peri_folders;
+struct peri_loop;
 struct peri_roster;
 struct peri_metrics;
 struct peri_registry;
@@ -20,6 +21,7 @@ struct peri_change;
 
 /// Everything is borrowed.
 struct peri_change_options {
+  struct peri_loop *loop;
   struct peri_mailbox *control;
   const struct peri_round_place *places;  // struct peri_stage
   size_t count;
@@ -32,6 +34,9 @@ struct peri_change_options {
   struct peri_metrics *metrics;
   /// Another configuration runs; it lives until peri_change_free().
   void (*taken)(void *ctx, const struct peri_config *config);
+  /// A change was refused since its files could not be read in time; now they
+  /// can.
+  void (*stale)(void *ctx);
   void *ctx;
 };
 
@@ -50,7 +55,8 @@ int peri_change_new(const struct peri_change_options *options,
 
 /// Reads the policies' files, and with `config` the configuration before, and
 /// takes over what differs. When the configuration does, it is all or nothing;
-/// else each policy is taken or refused by itself.
+/// else each policy is taken or refused by itself. Files are read on another
+/// thread; a folder that hangs is waited for 10 s.
 /// @param force  policies that are made anew although their files are the same
 ///   ("kind/name" or "*"), or NULL
 /// @param done  comes once, also from within this call

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/ask.h"
 #include "app/change.h"
@@ -16,13 +17,22 @@
 #include "base/log.h"
 #include "base/slice.h"
 #include "loop/file.h"
+#include "loop/loop.h"
+#include "loop/timer.h"
 #include "loop/tree.h"
 #include "loop/turn.h"
 #include "model/config.h"
 
-enum { LOOK_EVERY_MS = 2000, MOST_WAITING = 256, NAME_BYTES = 160 };
+enum {
+  LOOK_EVERY_MS = 2000,
+  SIGNAL_EVERY_MS = 1000,
+  MOST_WAITING = 256,
+  NAME_BYTES = 160,
+  NS_A_MS = 1000000
+};
 
 static const char stopping[] = "this sidecar is stopping";
+static const char every_policy[] = "*";
 
 struct peri_reload {
   struct peri_reload_options options;
@@ -32,9 +42,12 @@ struct peri_reload {
   struct peri_watch *watch;
   struct peri_tree_watch *trees;
   struct peri_turn turn;
-  bool config;    // is to be read
-  bool policies;  // are to be read
-  bool busy;      // with a change
+  struct peri_timer *pause;  // between readings that signals ask for
+  uint64_t signal_ms;        // the loop's time at the last of them
+  bool signalled;            // again, within the pause
+  bool config;               // is to be read
+  bool policies;             // are to be read
+  bool busy;                 // with a change
   bool closed;
   struct peri_list waiting;  // wishes, in order
   size_t waiting_count;
@@ -126,6 +139,16 @@ static void on_taken(void *ctx, const struct peri_config *config) {
   reload->policies = true;
 }
 
+/// What changed meanwhile was not seen.
+static void on_stale(void *ctx) {
+  struct peri_reload *reload = ctx;
+  if (!reload->closed) {
+    reload->config = true;
+    reload->policies = true;
+    peri_turn_request(&reload->turn);
+  }
+}
+
 static struct wish *pop(struct peri_reload *reload) {
   struct peri_list *node = peri_list_pop(&reload->waiting);
   if (node == NULL) {
@@ -165,6 +188,11 @@ static void serve(struct peri_reload *reload, struct wish *wish) {
   const struct peri_roster_entry *policy = NULL;
   struct peri_problem problem = {0, "it is not known what runs"};
   char name[2 * NAME_BYTES];
+  if (!wish->rollback && strcmp(wish->name, every_policy) == 0) {
+    peri_list_push(&reload->served, &wish->node);
+    begin(reload, every_policy);
+    return;
+  }
   int rc = roster != NULL ? peri_roster_find(roster, peri_slice_of(wish->name),
                                              &policy, &problem)
                           : PERI_EBUSY;
@@ -203,13 +231,31 @@ static void next(struct peri_turn *turn) {
   }
 }
 
-void peri_reload_request(struct peri_reload *reload) {
+static void on_config_changed(void *ctx) {
+  struct peri_reload *reload = ctx;
   reload->config = true;
   peri_turn_request(&reload->turn);
 }
 
-static void on_config_changed(void *ctx) {
-  peri_reload_request(ctx);
+static void on_signal_due(void *ctx) {
+  struct peri_reload *reload = ctx;
+  reload->signalled = false;
+  reload->signal_ms = peri_loop_now_ns(reload->options.loop) / NS_A_MS;
+  on_config_changed(reload);
+}
+
+void peri_reload_request(struct peri_reload *reload) {
+  uint64_t now_ms = peri_loop_now_ns(reload->options.loop) / NS_A_MS;
+  uint64_t past_ms = now_ms - reload->signal_ms;
+  if (reload->closed || reload->signalled) {
+    return;
+  }
+  if (reload->signal_ms == 0 || past_ms >= SIGNAL_EVERY_MS) {
+    on_signal_due(reload);
+    return;
+  }
+  reload->signalled = true;
+  peri_timer_start(reload->pause, SIGNAL_EVERY_MS - past_ms, 0);
 }
 
 static void want(struct peri_reload *reload, struct peri_question *question,
@@ -335,10 +381,15 @@ static int make(struct peri_reload *reload) {
     reload->places[i] = peri_worker_place(options->workers[i]);
   }
   int rc = peri_edits_new(options->metrics, &reload->edits);
+  if (rc == 0) {
+    rc = peri_timer_new(options->loop, on_signal_due, reload, &reload->pause);
+  }
   if (rc < 0) {
     return rc;
   }
+  peri_timer_unref(reload->pause);
   struct peri_change_options change = {
+      .loop = options->loop,
       .control = options->control,
       .places = reload->places,
       .count = options->count,
@@ -350,6 +401,7 @@ static int make(struct peri_reload *reload) {
       .edits = reload->edits,
       .metrics = options->metrics,
       .taken = on_taken,
+      .stale = on_stale,
       .ctx = reload,
   };
   rc = peri_change_new(&change, &reload->change);
@@ -392,6 +444,7 @@ void peri_reload_close(struct peri_reload *reload) {
   }
   reload->closed = true;
   peri_turn_cancel(&reload->turn);
+  peri_timer_free(reload->pause);
   peri_watch_free(reload->watch);
   peri_tree_watch_free(reload->trees);
   while ((wish = pop(reload)) != NULL) {

@@ -41,8 +41,9 @@ struct peri_reload_options {
 int peri_reload_new(const struct peri_reload_options *options,
                     struct peri_reload **ret_reload);
 
-/// Reads configuration and policies at the end of this turn of the loop, once
-/// however often it was asked for: a storm of signals is one reading.
+/// Reads configuration and policies at the end of this turn of the loop, or a
+/// second after the last time this was asked for: a storm of signals is one
+/// reading a second.
 void peri_reload_request(struct peri_reload *reload);
 
 /// The sidecar ends: nothing is taken over any more, whoever waits is told so.

@@ -1,11 +1,13 @@
 #include "loop/tree.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/container.h"
 #include "base/error.h"
 #include "base/list.h"
+#include "loop/errand.h"
 #include "loop/private.h"
 #include "loop/scan.h"
 
@@ -22,38 +24,58 @@ struct armed {
   bool seen;  // by the scan that is gone through
 };
 
+// What is looked at. A scan that hangs may have it after the watch has gone.
+struct places {
+  atomic_uint refs;
+  char **folders;
+  size_t count;
+  char *ending;
+};
+
+// One look at all of it.
+struct scan {
+  struct peri_errand errand;
+  struct peri_tree_watch *watch;  // NULL: it has gone; the loop's thread only
+  struct places *places;
+  struct peri_scan fresh;
+  int code;
+};
+
 struct peri_tree_watch {
   uv_timer_t look;   // now and then
   uv_timer_t quiet;  // runs while a change waits to be told
-  uv_work_t work;
-  struct peri_scan fresh;  // the scan's outcome
-  int code;
+  struct peri_mailbox *mailbox;
+  struct scan *scan;  // under way, or NULL
+  struct places *places;
   struct peri_list armed;
-  char **folders;
-  size_t folder_count;
-  char *ending;
   uint64_t every_ms, quiet_ms, most_ms;
   uint64_t first_ms;  // the loop's time when the first untold change was seen
   void (*changed)(void *ctx);
   void *ctx;
   uint64_t print;  // of the last scan
   unsigned holds;  // handles and requests that still point here
-  bool scanning;
-  bool again;  // something happened while scanning
-  bool waits;  // a change is to be told
-  bool due;    // it was quiet, but a scan was under way
-  bool freed;
+  bool again;      // something happened while scanning
+  bool waits;      // a change is to be told
+  bool due;        // it was quiet, but a scan was under way
 };
 
-static void scan(struct peri_tree_watch *watch);
+static void look(struct peri_tree_watch *watch);
+
+static void unref(struct places *places) {
+  if (places == NULL ||
+      atomic_fetch_sub_explicit(&places->refs, 1, memory_order_acq_rel) > 1) {
+    return;
+  }
+  for (size_t i = 0; i < places->count; i++) {
+    free(places->folders[i]);
+  }
+  free(places->folders);
+  free(places->ending);
+  free(places);
+}
 
 static void release(struct peri_tree_watch *watch) {
-  peri_scan_clear(&watch->fresh);
-  for (size_t i = 0; i < watch->folder_count; i++) {
-    free(watch->folders[i]);
-  }
-  free(watch->folders);
-  free(watch->ending);
+  unref(watch->places);
   free(watch);
 }
 
@@ -73,7 +95,7 @@ static void was_quiet(uv_timer_t *timer) {
   struct peri_tree_watch *watch =
       PERI_CONTAINER_OF(timer, struct peri_tree_watch, quiet);
   uint64_t past_ms = uv_now(timer->loop) - watch->first_ms;
-  if (watch->scanning && past_ms < watch->most_ms) {
+  if (watch->scan != NULL && past_ms < watch->most_ms) {
     // Else what it finds would be told as another change.
     watch->due = true;
   } else {
@@ -100,10 +122,11 @@ static void notified(uv_fs_event_t *event, const char *name, int events,
       PERI_CONTAINER_OF(event, struct armed, event)->watch;
   (void)events;
   // The file's time may be too coarse for two changes in a row to differ.
-  if (status == 0 && name != NULL && peri_scan_counts(name, watch->ending)) {
+  if (status == 0 && name != NULL &&
+      peri_scan_counts(name, watch->places->ending)) {
     note_change(watch);
   }
-  scan(watch);
+  look(watch);
 }
 
 static void armed_closed(uv_handle_t *handle) {
@@ -155,15 +178,15 @@ static bool arm(struct peri_tree_watch *watch,
 
 /// Follows folders that came, went, or are others by now. Returns whether some
 /// were armed, in which something may have happened before.
-static bool follow(struct peri_tree_watch *watch) {
+static bool follow(struct peri_tree_watch *watch, struct peri_scan *found) {
   struct peri_list *head = &watch->armed;
   bool fresh = false;
   for (struct peri_list *at = head->next; at != head; at = at->next) {
     PERI_CONTAINER_OF(at, struct armed, link)->seen = false;
   }
-  for (size_t i = 0; i < watch->fresh.folder_count && i < MOST_ARMED; i++) {
-    if (!is_armed(watch, &watch->fresh.folders[i])) {
-      fresh = arm(watch, &watch->fresh.folders[i]) || fresh;
+  for (size_t i = 0; i < found->folder_count && i < MOST_ARMED; i++) {
+    if (!is_armed(watch, &found->folders[i])) {
+      fresh = arm(watch, &found->folders[i]) || fresh;
     }
   }
   for (struct peri_list *at = head->next; at != head;) {
@@ -176,84 +199,105 @@ static bool follow(struct peri_tree_watch *watch) {
   return fresh;
 }
 
-static void run_scan(struct peri_tree_watch *watch) {
-  watch->code =
-      peri_scan_run((const char *const *)watch->folders, watch->folder_count,
-                    watch->ending, &watch->fresh);
-}
-
-static void work(uv_work_t *req) {
-  run_scan(PERI_CONTAINER_OF(req, struct peri_tree_watch, work));
-}
-
 /// Returns whether another scan has to follow.
-static bool take(struct peri_tree_watch *watch) {
-  bool again = watch->again;
-  if (watch->code == 0) {
-    again = follow(watch) || again;
-    if (watch->fresh.print != watch->print) {
-      watch->print = watch->fresh.print;
-      note_change(watch);
-    }
-    peri_scan_clear(&watch->fresh);
+static bool take(struct peri_tree_watch *watch, struct peri_scan *found) {
+  bool armed = follow(watch, found);
+  if (found->print != watch->print) {
+    watch->print = found->print;
+    note_change(watch);
   }
-  return again;
+  return armed;
 }
 
-static void worked(uv_work_t *req, int status) {
-  struct peri_tree_watch *watch =
-      PERI_CONTAINER_OF(req, struct peri_tree_watch, work);
-  (void)status;
-  watch->scanning = false;
-  if (!watch->freed) {
-    if (take(watch)) {
-      scan(watch);
+static void free_scan(struct scan *scan) {
+  peri_scan_clear(&scan->fresh);
+  unref(scan->places);
+  free(scan);
+}
+
+static int run_scan(const struct places *places, struct peri_scan *ret_scan) {
+  return peri_scan_run((const char *const *)places->folders, places->count,
+                       places->ending, ret_scan);
+}
+
+static void run(struct peri_errand *errand) {
+  struct scan *scan = PERI_CONTAINER_OF(errand, struct scan, errand);
+  scan->code = run_scan(scan->places, &scan->fresh);
+}
+
+static void lost(struct peri_errand *errand) {
+  free_scan(PERI_CONTAINER_OF(errand, struct scan, errand));
+}
+
+static void done(struct peri_errand *errand) {
+  struct scan *scan = PERI_CONTAINER_OF(errand, struct scan, errand);
+  struct peri_tree_watch *watch = scan->watch;
+  if (watch != NULL) {
+    watch->scan = NULL;
+    if ((scan->code == 0 && take(watch, &scan->fresh)) || watch->again) {
+      look(watch);
     }
     if (watch->due) {
       tell(watch);
     }
   }
-  drop(watch);
+  free_scan(scan);
 }
 
-/// On the thread pool, since a slow disk would block the loop.
-static void scan(struct peri_tree_watch *watch) {
-  if (watch->scanning) {
+/// On a thread of its own, since a slow disk would block the loop.
+static void look(struct peri_tree_watch *watch) {
+  if (watch->scan != NULL) {
     watch->again = true;
     return;
   }
   watch->again = false;
-  watch->code = PERI_ECANCELED;
-  if (uv_queue_work(watch->look.loop, &watch->work, work, worked) == 0) {
-    watch->scanning = true;
-    watch->holds++;
+  struct scan *scan = calloc(1, sizeof *scan);
+  if (scan == NULL) {
+    return;
   }
+  scan->watch = watch;
+  scan->places = watch->places;
+  atomic_fetch_add_explicit(&scan->places->refs, 1, memory_order_relaxed);
+  if (peri_errand_start(&scan->errand, watch->mailbox, run, done, lost) < 0) {
+    free_scan(scan);
+    return;
+  }
+  watch->scan = scan;
 }
 
 static void time_to_look(uv_timer_t *timer) {
-  scan(PERI_CONTAINER_OF(timer, struct peri_tree_watch, look));
+  look(PERI_CONTAINER_OF(timer, struct peri_tree_watch, look));
 }
 
-static int copy(struct peri_tree_watch *watch,
-                const struct peri_tree_options *options) {
-  watch->folders = calloc(options->folder_count + 1, sizeof *watch->folders);
-  if (watch->folders == NULL) {
-    return PERI_ENOMEM;
+static struct places *copy(const struct peri_tree_options *options) {
+  struct places *places = calloc(1, sizeof *places);
+  if (places == NULL) {
+    return NULL;
   }
-  for (size_t i = 0; i < options->folder_count; i++) {
-    watch->folders[i] = strdup(options->folders[i]);
-    if (watch->folders[i] == NULL) {
-      return PERI_ENOMEM;
-    }
-    watch->folder_count++;
+  atomic_init(&places->refs, 1);
+  places->folders = calloc(options->folder_count + 1, sizeof *places->folders);
+  bool whole = places->folders != NULL;
+  for (size_t i = 0; whole && i < options->folder_count; i++) {
+    places->folders[i] = strdup(options->folders[i]);
+    whole = places->folders[i] != NULL;
+    places->count += whole ? 1 : 0;
   }
-  if (options->ending != NULL) {
-    watch->ending = strdup(options->ending);
+  if (whole && options->ending != NULL) {
+    places->ending = strdup(options->ending);
+    whole = places->ending != NULL;
   }
+  if (!whole) {
+    unref(places);
+    return NULL;
+  }
+  return places;
+}
+
+static void set_times(struct peri_tree_watch *watch,
+                      const struct peri_tree_options *options) {
   watch->every_ms = options->every_ms > 0 ? options->every_ms : EVERY_MS;
   watch->quiet_ms = options->quiet_ms > 0 ? options->quiet_ms : QUIET_MS;
   watch->most_ms = options->most_ms > 0 ? options->most_ms : MOST_MS;
-  return options->ending == NULL || watch->ending != NULL ? 0 : PERI_ENOMEM;
 }
 
 int peri_tree_watch_new(struct peri_loop *loop,
@@ -264,35 +308,40 @@ int peri_tree_watch_new(struct peri_loop *loop,
   if (watch == NULL) {
     return PERI_ENOMEM;
   }
+  struct peri_scan first = {0};
   peri_list_init(&watch->armed);
   watch->changed = changed;
   watch->ctx = ctx;
-  if (copy(watch, options) < 0) {
-    goto fail;
+  set_times(watch, options);
+  watch->places = copy(options);
+  int rc = watch->places != NULL ? 0 : PERI_ENOMEM;
+  if (rc == 0) {
+    // At once and on this thread: a change right after this call must show.
+    rc = run_scan(watch->places, &first);
   }
-  // At once and not on the pool: a change right after this call must show.
-  run_scan(watch);
-  if (watch->code < 0) {
-    goto fail;
+  if (rc == 0) {
+    rc = peri_mailbox_new(loop, &watch->mailbox);
+  }
+  if (rc < 0) {
+    peri_scan_clear(&first);
+    release(watch);
+    return rc;
   }
   watch->holds = 2;
   uv_timer_init(&loop->uv, &watch->look);
   uv_timer_init(&loop->uv, &watch->quiet);
-  watch->print = watch->fresh.print;
-  bool armed = take(watch);
+  watch->print = first.print;
+  bool armed = take(watch, &first);
+  peri_scan_clear(&first);
   uv_update_time(&loop->uv);
   uv_timer_start(&watch->look, time_to_look, watch->every_ms, watch->every_ms);
   uv_unref((uv_handle_t *)&watch->look);
   uv_unref((uv_handle_t *)&watch->quiet);
   if (armed) {
-    scan(watch);
+    look(watch);
   }
   *ret_watch = watch;
   return 0;
-
-fail:
-  release(watch);
-  return PERI_ENOMEM;
 }
 
 static void look_closed(uv_handle_t *handle) {
@@ -307,7 +356,11 @@ void peri_tree_watch_free(struct peri_tree_watch *watch) {
   if (watch == NULL) {
     return;
   }
-  watch->freed = true;
+  if (watch->scan != NULL) {
+    watch->scan->watch = NULL;
+    watch->scan = NULL;
+  }
+  peri_mailbox_close(watch->mailbox);
   while (!peri_list_empty(&watch->armed)) {
     disarm(PERI_CONTAINER_OF(watch->armed.next, struct armed, link));
   }

@@ -22,7 +22,7 @@ struct peri_tree_options {
 /// link that leads elsewhere, with their folder. It may come once more than
 /// needed, and for a file that was written as it was. Names that begin with a
 /// dot do not count. Does not keep the loop alive; `changed` may free the
-/// watch. @return 0 or PERI_ENOMEM.
+/// watch. @return 0, PERI_ENOMEM or a libuv code.
 int peri_tree_watch_new(struct peri_loop *loop,
                         const struct peri_tree_options *options,
                         void (*changed)(void *ctx), void *ctx,
