@@ -81,7 +81,7 @@ static const struct verb verbs[] = {
      "anew in any case; all workers switch or none does, and the status is 1\n"
      "when an edit was refused. rollback: the version before NAME's runs "
      "again.\n"
-     "NAME is as cheap or balancer/cheap.\n",
+     "NAME is as cheap or balancer/cheap; reload \"*\" makes all anew.\n",
      CALL | PERI_CLI_JSON, 1, 2, peri_cli_policy},
     {"explain", "[SERVICE/METHOD | GROUP KEY]",
      "tell where calls and keys go, and why",

@@ -125,6 +125,30 @@ describe("what is edited", function()
     assert.equal("nothing has changed\n", car:cli("policy", "reload").out)
   end)
 
+  it("is made anew with all others when asked for *", function()
+    local got = car:cli("policy", "reload", "*")
+    assert.equal(0, got.code, got.err)
+    assert.truthy(got.out:find("picker mine: version 2 runs, before it 1\n", 1, true), got.out)
+    assert.equal(2, list().version)
+    assert.equal(4, car:cli("policy", "rollback", "*").code)
+  end)
+
+  it("is read once a second however many signals come", function()
+    car.process:kill("sighup")
+    car.process:await_err("the configuration is the same\n")
+    car.process.err = ""
+    local stop = os.time() + 3
+    while os.time() < stop do
+      for _ = 1, 50 do
+        car.process:kill("sighup")
+      end
+      proc.watch(5)
+    end
+    car.process:await_err("the configuration is the same\n")
+    local _, lines = car.process.err:gsub("\n", "")
+    assert.truthy(lines <= 4, car.process.err)
+  end)
+
   it("is refused with its words, until it is right", function()
     picker("return policy.picker({ name = }")
     car.process:await_err("picker mine: the edit is refused, version 1 stays: %S*mine.lua:2: ")
