@@ -251,14 +251,17 @@ static int endpoint_metadata(lua_State *L) {
   return 1;
 }
 
+void peri_handle_balanced(struct lua_State *L,
+                          const struct peri_peers_handle *handle) {
+  if (!handle->loads && peri_peers_count(handle->peers) > 0) {
+    luaL_error(L, "only a balancer's endpoints have a load, and can be drawn");
+  }
+}
+
 static const struct peri_load *check_load(lua_State *L, uint64_t *ret_now_ns) {
   const struct endpoint *endpoint = check_handle(L);
 
-  if (!endpoint->handle->loads) {
-    // What one worker sees differs from what others do, and every picker must
-    // choose the same.
-    luaL_error(L, "only a balancer's endpoints have a load");
-  }
+  peri_handle_balanced(L, endpoint->handle);
   *ret_now_ns = endpoint->handle->now_ns;
   return endpoint->handle->loads[endpoint->at];
 }
@@ -304,6 +307,9 @@ static int endpoint_wait(lua_State *L) {
 }
 
 static int endpoint_suspect(lua_State *L) {
+  uint64_t now_ns = 0;
+
+  (void)check_load(L, &now_ns);
   lua_pushboolean(L, check_endpoint(L)->suspect);
   return 1;
 }
@@ -318,10 +324,17 @@ static int endpoint_text(lua_State *L) {
   return endpoint_address(L);
 }
 
+static struct peri_peers_handle *check_balanced(lua_State *L) {
+  struct peri_peers_handle *handle = check_peers(L, 1);
+
+  peri_handle_balanced(L, handle);
+  return handle;
+}
+
 // Sums over all endpoints, tried or not: what a bound on loads is made from.
 static int peers_inflight(lua_State *L) {
-  const struct peri_peers_handle *handle = check_peers(L, 1);
-  size_t count = handle->loads ? peri_peers_count(handle->peers) : 0;
+  const struct peri_peers_handle *handle = check_balanced(L);
+  size_t count = peri_peers_count(handle->peers);
   uint64_t sum = 0;
 
   peri_vm_charge(L, 1 + count / PEERS_A_STEP);
@@ -339,7 +352,7 @@ static struct peri_draw drawn(struct peri_peers_handle *handle) {
 // Two different endpoints drawn at random; as many as there are of fewer.
 static int peers_draw(lua_State *L) {
   size_t at[2];
-  size_t count = peri_draw_two(drawn(check_peers(L, 1)), at);
+  size_t count = peri_draw_two(drawn(check_balanced(L)), at);
 
   lua_settop(L, 1);
   for (size_t i = 0; i < count; i++) {
@@ -350,7 +363,7 @@ static int peers_draw(lua_State *L) {
 }
 
 static int peers_least(lua_State *L) {
-  struct peri_peers_handle *handle = check_peers(L, 1);
+  struct peri_peers_handle *handle = check_balanced(L);
   size_t at = 0;
 
   peri_vm_charge(L, 1 + peri_handle_count(handle) / PEERS_A_STEP);

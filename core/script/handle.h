@@ -32,6 +32,11 @@ struct peri_peers_handle *peri_handle_push(struct lua_State *L,
 int peri_handle_hold(struct peri_peers_handle *handle,
                      struct peri_load *const *loads);
 
+/// Raises when these are a picker's peers: what one worker sees of loads
+/// differs from what others do, and every picker must choose the same.
+void peri_handle_balanced(struct lua_State *L,
+                          const struct peri_peers_handle *handle);
+
 /// Ends a handle: it and its endpoints raise from now on. NULL is fine.
 void peri_handle_end(struct peri_peers_handle *handle);
 

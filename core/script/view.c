@@ -96,6 +96,7 @@ int peri_view_only(struct lua_State *L) {
   }
   // Raises for others, and after their end.
   const struct peri_peers *peers = peri_lib_peers(L, 1);
+  peri_handle_balanced(L, lua_touserdata(L, 1));
   luaL_checktype(L, 2, LUA_TTABLE);
   size_t count = lua_objlen(L, 2);
   size_t all = peri_peers_count(peers), most = count < all ? count : all;
@@ -154,7 +155,7 @@ static int view_inflight(lua_State *L) {
 
   peri_vm_charge(L, 1 + view->count / PEERS_A_STEP);
 
-  for (uint32_t i = 0; view->of->loads && i < view->count; i++) {
+  for (uint32_t i = 0; i < view->count; i++) {
     sum += view->of->loads[view->members[i]]->inflight;
   }
   lua_pushnumber(L, (lua_Number)sum);

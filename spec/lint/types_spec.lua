@@ -142,6 +142,41 @@ describe("the types for policies", function()
     end
   end)
 
+  it("tell of what a picker's handles answer, and of nothing else", function()
+    local function names(class)
+      local list = {}
+      for name in pairs(declared(class)) do
+        list[#list + 1] = ("%q"):format(name)
+      end
+      return table.concat(list, ", ")
+    end
+    local script = s.script({
+      ["picker/p.lua"] = ([[
+        local function answered(handle, names)
+          local list = {}
+          for _, name in ipairs(names) do
+            list[#list + 1] = pcall(handle[name], handle, {}) and name or nil
+          end
+          table.sort(list)
+          return table.concat(list, " ")
+        end
+        return require("perigee.policy").picker({
+          name = "p",
+          pick = function(_, _, peers)
+            error(answered(peers, { %s }) .. "/" .. answered(peers[1], { %s }), 0)
+          end,
+        })]]):format(names("perigee.Endpoints"), names("perigee.BalancedEndpoint")),
+    })
+    local picker = assert(script:picker("p"))
+    assert.equal(0, s.C.script_shim_update(picker, s.peers({ "10.0.0.1:1", "10.0.0.2:2" })))
+    assert.equal(s.ESCRIPT, (script:pick(picker, "k")))
+    local _, text = script:notices()
+    script:close()
+    local peers, endpoint = text:match("picker p: ([^/\n]*)/([^\n]*)")
+    assert.equal(sorted(declared("perigee.Peers")), peers)
+    assert.equal(sorted(declared("perigee.Endpoint", "metadata")), endpoint)
+  end)
+
   it("tell of every builtin", function()
     local libraries = { _G = "perigee.Globals" }
     for name, field in pairs(meta.members(classes, "perigee.Globals")) do

@@ -68,6 +68,15 @@ describe("handles of peers", function()
     assert.equal("peers of (ended)", see("self.old", 2))
   end)
 
+  it("of a picker raise where only a balancer's have an answer", function()
+    for _, expression in ipairs({
+      "peers:inflight()", "peers:draw()", "peers:least_inflight()", "peers:only({ peers[1] })",
+      "peers[1]:inflight()", "peers[1]:latency_ms()", "peers[1]:failures()", "peers[1]:wait_ms()", "peers[1]:suspect()",
+    }) do
+      assert.truthy(see(expression):find("only a balancer's endpoints have a load, and can be drawn", 1, true), expression)
+    end
+  end)
+
   it("raise for other values", function()
     assert.truthy(see("peers[1].address(peers)"):find("perigee.endpoint expected", 1, true))
     assert.truthy(see("peers[1].address(5)"):find("perigee.endpoint expected", 1, true))
