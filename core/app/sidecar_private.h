@@ -1,5 +1,6 @@
 #pragma once
 
+#include "app/memory.h"
 #include "app/setup.h"
 #include "app/worker.h"
 #include "base/error.h"
@@ -66,6 +67,7 @@ struct peri_sidecar {
   struct peri_explain *explain;
   struct peri_signal *signals[PERI_SIDECAR_SIGNALS];
   struct peri_timer *sweep;
+  struct peri_memory memory;
   struct peri_timer *limit;    // of a drain, then of the stop
   struct peri_timer *pause;    // between leaving, closing and draining
   const char *const *command;  // of the application; NULL: it runs by itself

@@ -48,8 +48,10 @@ static int fail_code(struct peri_sidecar *car, int code) {
 
 static void on_sweep(void *ctx) {
   struct peri_sidecar *car = ctx;
-  uint64_t until = peri_clock_mono_ns() + SWEEP_NS;
+  uint64_t now_ns = peri_clock_mono_ns();
+  uint64_t until = now_ns + SWEEP_NS;
   size_t removed = 0;
+  (void)peri_memory_trim(&car->memory, now_ns);
   // Always a few slices; more while there is much to remove, for a short time.
   for (int i = 0; i < SWEEPS || (removed > 0 && peri_clock_mono_ns() < until);
        i++) {
