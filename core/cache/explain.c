@@ -315,14 +315,14 @@ void peri_cache_explain_absent(const struct peri_cache_call *call,
 
 void peri_cache_explain_trouble(struct peri_cache_worker *worker,
                                 struct peri_cache_side *side,
+                                enum peri_cache_deed deed,
                                 struct peri_slice key,
                                 const struct peri_cache_pick *pick) {
   uint64_t now_ns = peri_loop_now_ns(worker->loop);
   if (now_ns < worker->decisions->trouble_ns) {
     return;
   }
-  struct peri_decision *decision =
-      make(worker, side, PERI_CACHE_GET, key, pick);
+  struct peri_decision *decision = make(worker, side, deed, key, pick);
   if (decision != NULL) {
     peri_decisions_keep(worker->decisions, decision, true, now_ns);
     peri_decision_unref(decision);

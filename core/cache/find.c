@@ -221,7 +221,8 @@ bool peri_cache_find(const struct peri_cache_query *query,
   const struct peri_endpoint *owner = NULL;
   struct peri_entry *entry = NULL;
   if (!query->hop && !query->worker->alone) {
-    owner = peri_cache_owner(query->worker, query->side, query->key);
+    owner = peri_cache_owner(query->worker, query->side, PERI_CACHE_GET,
+                             query->key);
   }
   // What another sidecar owns is not looked up here, even if it was ours once:
   // a Remove at its owner would not have reached it.

@@ -157,7 +157,9 @@ static void route(const struct peri_cache_call *call,
   for (size_t i = 0; i < removal->count; i++) {
     struct key *key = &removal->keys[i];
     const struct peri_endpoint *owner =
-        call->hop ? NULL : peri_cache_owner(call->worker, side, key->text);
+        call->hop ? NULL
+                  : peri_cache_owner(call->worker, side, PERI_CACHE_REMOVE,
+                                     key->text);
     key->owner = HERE;
     if (owner == NULL) {
       (void)peri_cache_drop(side->group, key->text);

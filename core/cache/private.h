@@ -158,10 +158,19 @@ void peri_cache_side_unref(struct peri_cache_side *side);
 struct peri_cache_side *peri_cache_side(struct peri_cache_worker *worker,
                                         struct peri_slice name);
 
+/// What is done with keys.
+enum peri_cache_deed {
+  PERI_CACHE_GET = 0,
+  PERI_CACHE_PEEK = 1,
+  PERI_CACHE_SET = 2,
+  PERI_CACHE_REMOVE = 3
+};
+
 /// Who owns `key`: NULL for this sidecar, else an endpoint borrowed from the
-/// worker's peers (until the next snapshot).
+/// worker's peers (until the next snapshot). `deed` is for explaining.
 const struct peri_endpoint *peri_cache_owner(struct peri_cache_worker *worker,
                                              struct peri_cache_side *side,
+                                             enum peri_cache_deed deed,
                                              struct peri_slice key);
 
 /// What a picker said.
@@ -231,13 +240,7 @@ void peri_cache_reply_buffer(struct peri_call *call,
 /// The worker's decisions go there, or nowhere.
 void peri_cache_explain_init(struct peri_cache_worker *worker,
                              struct peri_decisions *decisions);
-/// What is done with keys.
-enum peri_cache_deed {
-  PERI_CACHE_GET = 0,
-  PERI_CACHE_PEEK = 1,
-  PERI_CACHE_SET = 2,
-  PERI_CACHE_REMOVE = 3
-};
+/// What is done with which keys.
 struct peri_cache_keys {
   enum peri_cache_deed deed;
   const struct peri_slice *list;  // may be empty or not UTF-8
@@ -259,5 +262,6 @@ void peri_cache_explain_absent(const struct peri_cache_call *call,
 /// room.
 void peri_cache_explain_trouble(struct peri_cache_worker *worker,
                                 struct peri_cache_side *side,
+                                enum peri_cache_deed deed,
                                 struct peri_slice key,
                                 const struct peri_cache_pick *pick);

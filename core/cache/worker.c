@@ -92,6 +92,7 @@ void peri_cache_pick(struct peri_cache_worker *worker,
 
 const struct peri_endpoint *peri_cache_owner(struct peri_cache_worker *worker,
                                              struct peri_cache_side *side,
+                                             enum peri_cache_deed deed,
                                              struct peri_slice key) {
   struct peri_cache_pick pick;
   if (worker->alone) {
@@ -99,7 +100,7 @@ const struct peri_endpoint *peri_cache_owner(struct peri_cache_worker *worker,
   }
   peri_cache_pick(worker, side, key, &pick);
   if (pick.code < 0 || pick.choice.trouble.len > 0) {
-    peri_cache_explain_trouble(worker, side, key, &pick);
+    peri_cache_explain_trouble(worker, side, deed, key, &pick);
   }
   const struct peri_endpoint *owner =
       peri_peers_at(worker->peers, pick.choice.index);

@@ -139,7 +139,9 @@ void peri_cache_set(const struct peri_cache_call *call) {
   }
   peri_cache_explain_key(call, side, PERI_CACHE_SET, request.key);
   const struct peri_endpoint *owner =
-      call->hop ? NULL : peri_cache_owner(call->worker, side, request.key);
+      call->hop
+          ? NULL
+          : peri_cache_owner(call->worker, side, PERI_CACHE_SET, request.key);
   if (owner != NULL) {
     forward(call, side, request.key, set_path, owner->address);
   } else {
@@ -155,7 +157,9 @@ void peri_cache_remove(const struct peri_cache_call *call) {
   }
   peri_cache_explain_key(call, side, PERI_CACHE_REMOVE, request.key);
   const struct peri_endpoint *owner =
-      call->hop ? NULL : peri_cache_owner(call->worker, side, request.key);
+      call->hop ? NULL
+                : peri_cache_owner(call->worker, side, PERI_CACHE_REMOVE,
+                                   request.key);
   if (owner != NULL) {
     forward(call, side, request.key, remove_path, owner->address);
   } else {

@@ -95,6 +95,8 @@ describe("cache/explain", function()
     mesh:owner(C.SHIM_OWNER_RING)
     mesh:get("Eve")
     assert.truthy(decisions():find('key "Eve"', 1, true), decisions())
+    mesh:set("Bob", "1")
+    assert.truthy(decisions():find('key "Bob"\n.-: a Set stores it here\n') or decisions():find('key "Bob"\n.-\n  a Set goes to '), decisions())
   end)
 
   it("tells what is done with a key, whatever it is", function()
