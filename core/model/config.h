@@ -40,6 +40,7 @@ void peri_config_policies_defaults(struct peri_config_policies *policies);
 
 struct peri_route;
 
+/// A group of the cache.
 struct peri_config_group {
   const char *name;
   uint64_t bytes;            // 64 MiB
@@ -54,6 +55,8 @@ struct peri_config_group {
   struct peri_policy_ref fallback;  // name NULL: no origin, a miss is NOT_FOUND
 };
 
+/// An endpoint of a service, as a registry of kind "static" or a route names
+/// it.
 struct peri_config_endpoint {
   const char *address;
   const char *zone;
@@ -61,6 +64,7 @@ struct peri_config_endpoint {
   struct peri_json *metadata;
 };
 
+/// A service of a registry of kind "static".
 struct peri_config_service {
   const char *name;
   const struct peri_config_endpoint *endpoints;
@@ -141,6 +145,7 @@ int peri_config_build(const char *file, struct peri_slice source,
                       const struct peri_json *tree,
                       struct peri_config **ret_config,
                       struct peri_problem *ret_problem);
+/// One reference more, or less (NULL: no-op). Any thread.
 struct peri_config *peri_config_ref(struct peri_config *config);
 void peri_config_unref(struct peri_config *config);
 

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "base/slice.h"
@@ -25,13 +26,8 @@ static int copy_list(const struct peri_json *list, struct peri_json *options) {
   int rc = 0;
   for (size_t i = 1; rc == 0 && i < peri_json_size(list); i++) {
     char key[24];
-    size_t at = sizeof key - 1;
-    key[at] = '\0';
-    for (size_t rest = i + 1; rest > 0; rest /= 10) {
-      at--;
-      key[at] = (char)('0' + rest % 10);
-    }
-    rc = copy_option(options, key + at, peri_json_at(list, i));
+    (void)snprintf(key, sizeof key, "%zu", i + 1);
+    rc = copy_option(options, key, peri_json_at(list, i));
   }
   return rc;
 }

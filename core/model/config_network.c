@@ -4,8 +4,6 @@
 #include "base/slice.h"
 #include "model/config_parts.h"
 
-enum { MAX_WEIGHT = 65535 };
-
 static const char default_mesh[] = "0.0.0.0:7402";
 
 static int read_node(const struct peri_config_node *root,
@@ -24,7 +22,8 @@ static int read_node(const struct peri_config_node *root,
     rc = peri_config_string(&node, "zone", &config->node_zone);
   }
   if (rc == 0) {
-    rc = peri_config_integer(&node, "weight", 1, MAX_WEIGHT, &weight);
+    rc = peri_config_integer(&node, "weight", 1, PERI_CONFIG_MOST_WEIGHT,
+                             &weight);
   }
   config->node_weight = (uint32_t)weight;
   return rc;

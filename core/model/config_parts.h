@@ -5,6 +5,9 @@
 
 struct peri_route;
 
+/// The largest weight of an endpoint or a target; the smallest is 1.
+enum { PERI_CONFIG_MOST_WEIGHT = 65535 };
+
 /// The sections of a configuration. Each checks its part of the table `root`
 /// and fills its fields of `config`, which hold their defaults before. @return
 /// 0, PERI_ENOMEM or PERI_ECONFIG.
@@ -43,9 +46,18 @@ void peri_config_drop_routes(const struct peri_config *config);
 int peri_config_read_targets(const struct peri_config_node *route,
                              struct peri_route *ret_route);
 
+/// The name of a service that others register or find: not too long for a
+/// label, nor like a folder, since it is the first part of a key.
+int peri_config_service_name(const struct peri_config_node *node,
+                             const char **ret_name);
 /// One endpoint: a table with an address.
 int peri_config_read_endpoint(const struct peri_config_node *node,
                               struct peri_config_endpoint *endpoint);
+/// Checks that the address of the endpoint at `index` is none of those before
+/// it; `node` is that endpoint.
+int peri_config_check_endpoint(const struct peri_config_node *node,
+                               const struct peri_config_endpoint *endpoints,
+                               size_t index);
 /// A member `"NAME"` or `{ "NAME", option = … }`; *ret_ref gets its place, and
 /// stays as it is otherwise when there is none.
 int peri_config_policy(const struct peri_config_node *parent, const char *key,

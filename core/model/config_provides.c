@@ -3,9 +3,6 @@
 #include "base/slice.h"
 #include "model/config_parts.h"
 
-enum { MAX_WEIGHT = 65535, MAX_SERVICE_BYTES = 200 };
-
-// A name is the first part of a key, so it must not look like a folder.
 static int read_service(const struct peri_config_node *node,
                         const struct peri_config *config,
                         const char **ret_service) {
@@ -14,26 +11,17 @@ static int read_service(const struct peri_config_node *node,
   if (!peri_config_member(node, "service", &child)) {
     return peri_config_fail(node, "what is provided needs a service");
   }
-  int rc = peri_config_text(&child, &text);
-  if (rc < 0) {
-    return rc;
+  int rc = peri_config_service_name(&child, &text);
+  if (rc == 0 && strcmp(text, config->cluster) == 0) {
+    rc = peri_config_fail(&child,
+                          "\"%.64s\" is the cluster, which every sidecar "
+                          "joins by itself",
+                          text);
   }
-  size_t len = strlen(text);
-  if (len > MAX_SERVICE_BYTES) {
-    return peri_config_fail(&child, "a service's name has at most %d bytes",
-                            (int)MAX_SERVICE_BYTES);
+  if (rc == 0) {
+    *ret_service = text;
   }
-  if (text[0] == '/' || text[len - 1] == '/') {
-    return peri_config_fail(&child, "must not begin or end with '/'");
-  }
-  if (strcmp(text, config->cluster) == 0) {
-    return peri_config_fail(&child,
-                            "\"%.64s\" is the cluster, which every sidecar "
-                            "joins by itself",
-                            text);
-  }
-  *ret_service = text;
-  return 0;
+  return rc;
 }
 
 static int read_health(const struct peri_config_node *node,
@@ -113,7 +101,8 @@ static int read_provide(const struct peri_config_node *node,
         "listens");
   }
   if (rc == 0) {
-    rc = peri_config_integer(node, "weight", 1, MAX_WEIGHT, &weight);
+    rc = peri_config_integer(node, "weight", 1, PERI_CONFIG_MOST_WEIGHT,
+                             &weight);
   }
   provide->weight = (uint32_t)weight;
   if (rc == 0) {

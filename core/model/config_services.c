@@ -3,7 +3,26 @@
 #include "base/slice.h"
 #include "model/config_parts.h"
 
-enum { MAX_WEIGHT = 65535 };
+enum { MAX_NAME_BYTES = 200 };
+
+int peri_config_service_name(const struct peri_config_node *node,
+                             const char **ret_name) {
+  const char *text = "";
+  int rc = peri_config_text(node, &text);
+  if (rc < 0) {
+    return rc;
+  }
+  size_t len = strlen(text);
+  if (len > MAX_NAME_BYTES) {
+    return peri_config_fail(node, "a service's name has at most %d bytes",
+                            (int)MAX_NAME_BYTES);
+  }
+  if (text[0] == '/' || text[len - 1] == '/') {
+    return peri_config_fail(node, "must not begin or end with '/'");
+  }
+  *ret_name = text;
+  return 0;
+}
 
 static int copy_member(void *ctx, const char *key,
                        const struct peri_json *value) {
@@ -69,7 +88,8 @@ int peri_config_read_endpoint(const struct peri_config_node *node,
     rc = peri_config_string(node, "zone", &endpoint->zone);
   }
   if (rc == 0) {
-    rc = peri_config_integer(node, "weight", 1, MAX_WEIGHT, &weight);
+    rc = peri_config_integer(node, "weight", 1, PERI_CONFIG_MOST_WEIGHT,
+                             &weight);
   }
   endpoint->weight = (uint32_t)weight;
   if (rc == 0 && peri_config_member(node, "metadata", &metadata)) {
@@ -82,13 +102,12 @@ int peri_config_read_endpoint(const struct peri_config_node *node,
   return rc == 0 ? add_protocol(node, endpoint) : rc;
 }
 
-static int check_unique(const struct peri_config_node *list,
-                        const struct peri_config_endpoint *endpoints,
-                        size_t index) {
+int peri_config_check_endpoint(const struct peri_config_node *node,
+                               const struct peri_config_endpoint *endpoints,
+                               size_t index) {
   for (size_t i = 0; i < index; i++) {
     if (strcmp(endpoints[i].address, endpoints[index].address) == 0) {
-      struct peri_config_node node = peri_config_element(list, index);
-      return peri_config_fail(&node, "\"%.64s\" is listed twice",
+      return peri_config_fail(node, "\"%.64s\" is listed twice",
                               endpoints[index].address);
     }
   }
@@ -124,7 +143,7 @@ static int visit_service(void *ctx, const char *name,
     struct peri_config_node node = peri_config_element(&list, i);
     rc = peri_config_read_endpoint(&node, &endpoints[i]);
     if (rc == 0) {
-      rc = check_unique(&list, endpoints, i);
+      rc = peri_config_check_endpoint(&node, endpoints, i);
     }
   }
   service->endpoints = endpoints;

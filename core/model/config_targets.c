@@ -6,30 +6,11 @@
 #include "model/peers.h"
 #include "model/route.h"
 
-enum { MAX_WEIGHT = 65535, MAX_SERVICE_BYTES = 200, MAX_LABEL_BYTES = 200 };
+enum { MAX_LABEL_BYTES = 200 };
 
 static const char needed[] =
     "must be a service's name, { service = … }, { address = … } or "
     "{ addresses = { … } }";
-
-static int read_service(const struct peri_config_node *node,
-                        const char **ret_service) {
-  const char *text = "";
-  int rc = peri_config_text(node, &text);
-  if (rc < 0) {
-    return rc;
-  }
-  size_t len = strlen(text);
-  if (len > MAX_SERVICE_BYTES) {
-    return peri_config_fail(node, "a service's name has at most %d bytes",
-                            (int)MAX_SERVICE_BYTES);
-  }
-  if (text[0] == '/' || text[len - 1] == '/') {
-    return peri_config_fail(node, "must not begin or end with '/'");
-  }
-  *ret_service = text;
-  return 0;
-}
 
 // "10.0.0.7:2379" alone, or a table as of a static service.
 static int read_address(const struct peri_config_node *node,
@@ -85,18 +66,6 @@ static int make_peers(const struct peri_config_node *node,
   return rc;
 }
 
-static int check_unique(const struct peri_config_node *node,
-                        const struct peri_config_endpoint *endpoints,
-                        size_t index) {
-  for (size_t i = 0; i < index; i++) {
-    if (strcmp(endpoints[i].address, endpoints[index].address) == 0) {
-      return peri_config_fail(node, "\"%.64s\" is listed twice",
-                              endpoints[index].address);
-    }
-  }
-  return 0;
-}
-
 // A list of addresses, which a balancer chooses among.
 static int read_addresses(const struct peri_config_node *list,
                           struct peri_route_target *target) {
@@ -117,7 +86,7 @@ static int read_addresses(const struct peri_config_node *list,
     struct peri_config_node node = peri_config_element(list, i);
     rc = read_address(&node, &endpoints[i]);
     if (rc == 0) {
-      rc = check_unique(&node, endpoints, i);
+      rc = peri_config_check_endpoint(&node, endpoints, i);
     }
   }
   return rc == 0 ? make_peers(list, endpoints, count, target) : rc;
@@ -144,7 +113,7 @@ static int read_target(const struct peri_config_node *node,
   int64_t weight = 1;
   target->weight = 1;
   if (peri_json_type(node->json) == PERI_JSON_STRING) {
-    return read_service(node, &target->service);
+    return peri_config_service_name(node, &target->service);
   }
   if (peri_json_type(node->json) != PERI_JSON_OBJECT) {
     return peri_config_fail(node, "%s", needed);
@@ -164,11 +133,12 @@ static int read_target(const struct peri_config_node *node,
     rc = peri_config_fail(node, "%s", needed);
   }
   if (rc == 0) {
-    rc = peri_config_integer(node, "weight", 1, MAX_WEIGHT, &weight);
+    rc = peri_config_integer(node, "weight", 1, PERI_CONFIG_MOST_WEIGHT,
+                             &weight);
   }
   target->weight = (uint32_t)weight;
   if (rc == 0 && peri_config_member(node, "service", &child)) {
-    rc = read_service(&child, &target->service);
+    rc = peri_config_service_name(&child, &target->service);
   }
   if (rc == 0 && peri_config_member(node, "addresses", &child)) {
     rc = read_addresses(&child, target);

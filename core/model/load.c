@@ -198,13 +198,11 @@ static void observe(struct peri_load *load, uint64_t now_ns,
 void peri_load_end(struct peri_load *load, uint64_t now_ns, uint64_t latency_ns,
                    bool ok) {
   load->inflight--;
-  load->calls++;
   // An endpoint that fails fast must not look like a fast one.
   if (ok || latency_ns > load->ewma_ns) {
     observe(load, now_ns, latency_ns);
   }
   if (!ok) {
-    load->failed++;
     load->recent = peri_load_failures(load, now_ns) + 1;
     load->recent_at_ns = now_ns;
   }

@@ -2,13 +2,13 @@
 
 #include "base/types.h"
 
+struct peri_snapshot;
+
 /// What one worker remembers of an endpoint: calls under way, latency, recent
 /// failures. Belongs to the address, not to a snapshot, so that it survives
 /// snapshots and reloads of policies. Its worker's thread only.
 struct peri_load {
   uint32_t inflight;
-  uint64_t calls;       // ended, in all
-  uint64_t failed;      // of them
   uint64_t ewma_ns;     // peak-sensitive average of latency; 0: none yet
   uint64_t ewma_at_ns;  // when it was last moved, monotonic
   double recent;        // failures, halved every 10 s
@@ -22,6 +22,7 @@ struct peri_loads;
 
 /// NULL when out of memory.
 struct peri_loads *peri_loads_new(void);
+/// Frees them with every load.
 void peri_loads_free(struct peri_loads *loads);
 
 /// Finds or makes the load of an address; it lives until forgotten. @return 0
@@ -29,12 +30,12 @@ void peri_loads_free(struct peri_loads *loads);
 int peri_loads_get(struct peri_loads *loads, struct peri_slice address,
                    struct peri_load **ret_load);
 
-struct peri_snapshot;
 /// Forgets addresses that `snapshot` (NULL for none) does not name, that have
 /// neither a call under way nor a holder, and that were last used (named, asked
 /// for, or a call ended) more than 10 minutes ago.
 void peri_loads_prune(struct peri_loads *loads,
                       const struct peri_snapshot *snapshot, uint64_t now_ns);
+/// How many addresses are remembered.
 size_t peri_loads_count(const struct peri_loads *loads);
 
 /// A call begins, and ends: `ok` says whether the endpoint did its part (a gRPC

@@ -3,6 +3,8 @@
 #include "base/json.h"
 #include "base/types.h"
 
+struct peri_problem;
+
 /// One endpoint of a service in a snapshot.
 struct peri_endpoint {
   const char *address;  // as configured, "10.0.0.7:7402"
@@ -27,18 +29,21 @@ struct peri_endpoint_init {
   struct peri_json *metadata;  // a reference is taken; may be NULL
 };
 
-/// @param self_address  this sidecar's address in the service, or empty
+/// With one reference. @param self_address  this sidecar's address in the
+/// service, or empty
 /// @return 0, PERI_EINVAL (an address that does not parse; `ret_problem` names
 /// it), PERI_ENOMEM.
-struct peri_problem;
 int peri_peers_new(const char *service, const struct peri_endpoint_init *inits,
                    size_t count, struct peri_slice self_address,
                    struct peri_peers **ret_peers,
                    struct peri_problem *ret_problem);
+/// One reference more, or less (NULL: no-op). Any thread.
 struct peri_peers *peri_peers_ref(struct peri_peers *peers);
 void peri_peers_unref(struct peri_peers *peers);
 
+/// The service's name; lives as long as the peers.
 const char *peri_peers_service(const struct peri_peers *peers);
+/// How many endpoints there are.
 size_t peri_peers_count(const struct peri_peers *peers);
 /// Borrowed; NULL when out of range (0-based).
 const struct peri_endpoint *peri_peers_at(const struct peri_peers *peers,
@@ -48,6 +53,7 @@ int peri_peers_self(const struct peri_peers *peers);
 /// Same addresses, zones, weights, suspicions and metadata.
 bool peri_peers_equal(const struct peri_peers *a, const struct peri_peers *b);
 
+/// How keys are spread over endpoints.
 enum peri_ring_kind {
   PERI_RING_CRC32 = 1,  // golang/groupcache: crc32(decimal(i) + address)
   PERI_RING_FNV = 2,    // groupcache-go v3: FNV-1 64 of hex md5, signed order

@@ -3,9 +3,8 @@
 #include "base/error.h"
 #include "base/types.h"
 
-/// What `cache` (and later `proxy`) calls and `script` implements; `app`
-/// injects it. All objects here belong to one worker and are used on its loop
-/// thread only.
+/// What `cache` and `proxy` call and `script` implements; `app` injects it. All
+/// objects here belong to one worker and are used on its loop thread only.
 
 struct peri_peers;
 struct peri_json;
@@ -43,8 +42,6 @@ struct peri_choice {
 
 /// A key-to-peer picker of one group on one worker.
 struct peri_picker {
-  const char *name;  // of the policy; lives as long as this
-
   /// The peers changed (first call before any pick). @return 0 or PERI_ESCRIPT
   /// (counted and logged by the implementation: no version can pick now, so
   /// pick() fails until an update succeeds or another version takes over).
@@ -53,6 +50,7 @@ struct peri_picker {
   /// @return 0 or PERI_ESCRIPT: the caller uses its built-in ring.
   int (*pick)(struct peri_picker *picker, struct peri_slice key,
               struct peri_choice *ret_choice);
+  /// Never NULL, for the other two likewise.
   void (*free)(struct peri_picker *picker);
 };
 
@@ -120,7 +118,6 @@ struct peri_load;
 
 /// A balancer of one service on one worker.
 struct peri_balancer {
-  const char *name;  // of the policy; lives as long as this
   /// The endpoints changed (first call before any pick). `loads` is parallel to
   /// `peers` and lives as long as that.
   /// @return 0 or PERI_ESCRIPT: no version can pick now, so pick() fails until
@@ -145,9 +142,10 @@ struct peri_balancer {
 
 /// Makes policy objects for one worker.
 struct peri_policy_host {
-  /// @return 0; PERI_ENOTFOUND (no such policy on the path), PERI_ECONFIG
-  /// (options do not fit the schema),
-  ///   PERI_ESCRIPT (it does not load): `ret_problem` says file, line and why.
+  /// `balancer` may be NULL: there are none. @return 0; PERI_ENOTFOUND
+  /// (no such policy on the path), PERI_ECONFIG (options do not fit the
+  /// schema), PERI_ESCRIPT (it does not load): `ret_problem` says file, line
+  /// and why.
   int (*picker)(struct peri_policy_host *host,
                 const struct peri_policy_ref *ref,
                 struct peri_picker **ret_picker,

@@ -5,8 +5,8 @@
 #include "model/policy.h"
 
 struct peri_config;
-struct peri_config_endpoint;
 
+/// How the value of a header is compared.
 enum peri_match_kind {
   PERI_MATCH_EXACT = 0,
   PERI_MATCH_PREFIX = 1,
@@ -14,6 +14,7 @@ enum peri_match_kind {
   PERI_MATCH_PATTERN = 3  // a Lua pattern
 };
 
+/// A header that a route asks for.
 struct peri_route_header {
   const char *name;  // lower case
   enum peri_match_kind kind;

@@ -287,8 +287,8 @@ int peri_balancer_make(struct peri_script *script,
     free(balancer);
     return rc;
   }
-  balancer->base = (struct peri_balancer){balancer->seat.policy->name, update,
-                                          pick, NULL, free_balancer};
+  balancer->base = (struct peri_balancer){
+      .update = update, .pick = pick, .free = free_balancer};
   balancer->seat.changed = changed;
   changed(&balancer->seat);
   *ret_balancer = &balancer->base;

@@ -129,8 +129,8 @@ int peri_picker_make(struct peri_script *script,
     free(picker);
     return rc;
   }
-  picker->base = (struct peri_picker){picker->seat.policy->name, update, pick,
-                                      free_picker};
+  picker->base =
+      (struct peri_picker){.update = update, .pick = pick, .free = free_picker};
   *ret_picker = &picker->base;
   return 0;
 }
