@@ -48,7 +48,7 @@ static void cancel(struct peri_etcd_watch *watch) {
   if (watch->id != 0 && watch->owner->stream != NULL) {
     Etcdpb__WatchCancelRequest body = ETCDPB__WATCH_CANCEL_REQUEST__INIT;
     Etcdpb__WatchRequest request = ETCDPB__WATCH_REQUEST__INIT;
-    body.watch_id = watch->id;
+    body.watch_id = peri_watches_wire_id(watch->owner, watch->id);
     request.request_union_case =
         ETCDPB__WATCH_REQUEST__REQUEST_UNION_CANCEL_REQUEST;
     request.cancel_request = &body;
@@ -95,7 +95,7 @@ void peri_watch_ask(struct peri_etcd_watch *watch) {
   body.start_revision = watch->next;
   body.progress_notify = true;
   body.fragment = true;
-  body.watch_id = owner->last_id + 1;
+  body.watch_id = peri_watches_wire_id(owner, owner->last_id + 1);
   request.request_union_case =
       ETCDPB__WATCH_REQUEST__REQUEST_UNION_CREATE_REQUEST;
   request.create_request = &body;

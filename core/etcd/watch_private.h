@@ -68,6 +68,7 @@ struct peri_etcd_watches {
   uint64_t due_ns;
   uint64_t probe_ns;
   int64_t last_id;   // of the last create sent
+  int64_t base;      // of the last one sent on the stream before
   int64_t answered;  // creates are answered in order, up to this ID
 
   // watch_check.c: whether the store went back.
@@ -92,7 +93,7 @@ struct peri_etcd_watch {
   bool retrying;
   struct peri_slice key;
   struct peri_slice range_end;
-  int64_t id;      // on the stream, 0 when it has none
+  int64_t id;      // of its create, 0 when it is on no stream
   int64_t next;    // the revision to resume from
   int64_t judged;  // `next` when the check that runs was sent, else 0
   struct peri_watch_parts parts;
@@ -103,6 +104,11 @@ struct peri_etcd_watch {
   unsigned busy;
   bool freed;
 };
+
+/// What `id` is called on the stream: counted from 0, as every server would do
+/// by itself. One that takes no numbers (etcd's grpc-proxy) agrees with that.
+int64_t peri_watches_wire_id(const struct peri_etcd_watches *watches,
+                             int64_t id);
 
 // watch_decode.c
 

@@ -173,6 +173,7 @@ static void on_reopen(void *ctx) {
   watches->avoid = -1;
   watches->heard = false;
   watches->graced = false;
+  watches->base = watches->last_id;
   watches->answered = watches->last_id;
   watches->opened_ns = peri_clock_mono_ns();
   int code = peri_etcd_stream_open(watches->etcd, "/etcdserverpb.Watch/Watch",
@@ -268,18 +269,25 @@ static struct peri_etcd_watch *find(struct peri_etcd_watches *watches,
   return NULL;
 }
 
+int64_t peri_watches_wire_id(const struct peri_etcd_watches *watches,
+                             int64_t id) {
+  return id - watches->base - 1;
+}
+
 /// Whose response it is. A create that is refused may be answered without its
 /// ID, but in its turn.
 static struct peri_etcd_watch *match(struct peri_etcd_watches *watches,
                                      const Etcdpb__WatchResponse *message) {
-  int64_t id = message->watch_id;
-  if (message->created && id <= 0) {
-    id = watches->answered + 1;
+  int64_t number = message->watch_id;
+  if (number >= watches->last_id - watches->base ||
+      (number < 0 && !message->created)) {
+    return NULL;
   }
+  int64_t id = (number < 0 ? watches->answered : watches->base + number) + 1;
   if (message->created && id > watches->answered && id <= watches->last_id) {
     watches->answered = id;
   }
-  return id > 0 ? find(watches, id) : NULL;
+  return find(watches, id);
 }
 
 void peri_watches_message(void *ctx, struct peri_slice bytes) {

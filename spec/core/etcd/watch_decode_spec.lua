@@ -85,8 +85,8 @@ describe("watch responses", function()
   end)
 
   it("with an event of a kind that etcd does not have end the stream", function()
-    -- WatchResponse{watch_id = 1, events = {{type = 7, kv = {key = "k", mod_revision = 12}}}}
-    rig:raw("\16\1\90\9\8\7\18\5\10\1k\24\12")
+    -- WatchResponse{watch_id = 0, events = {{type = 7, kv = {key = "k", mod_revision = 12}}}}
+    rig:raw("\90\9\8\7\18\5\10\1k\24\12")
     assert.equal("garbage", probe:kind())
   end)
 

@@ -196,7 +196,8 @@ void peri_watch_rig_forge(struct peri_watch_rig *rig,
   header.revision = forged->revision;
   header.raft_term = forged->term;
   message.header = forged->revision < 0 ? NULL : &header;
-  message.watch_id = forged->id;
+  message.watch_id =
+      forged->id > 0 ? peri_watches_wire_id(rig->watches, forged->id) : -1;
   message.created = forged->created;
   message.canceled = forged->canceled;
   message.fragment = forged->fragment;
