@@ -7,10 +7,18 @@
 #include "cli/table.h"
 #include "model/decision.h"
 
-enum { SHOWN_BYTES = 256, NS_PER_MS = 1000000 };
+enum { SHOWN_BYTES = 256, NAME_BYTES = 80, NS_PER_MS = 1000000 };
 
 static void put(struct peri_cli_table *table, ProtobufCBinaryData data) {
   peri_cli_table_put(table, peri_proto_slice(data), SHOWN_BYTES);
+}
+
+// A key of a kilobyte would push all other columns out of sight.
+static void put_name(struct peri_cli_table *table, ProtobufCBinaryData name) {
+  peri_cli_table_put(table, peri_proto_slice(name), NAME_BYTES);
+  if (name.len > NAME_BYTES) {
+    peri_cli_table_add(table, "...");
+  }
 }
 
 static void put_span(struct peri_cli_table *table, uint64_t ns) {
@@ -21,10 +29,10 @@ static void put_span(struct peri_cli_table *table, uint64_t ns) {
 
 static void write_what(struct peri_cli_table *table,
                        const Perigee__V1__Decision *decision) {
-  put(table, decision->subject);
+  put_name(table, decision->subject);
   if (decision->key.len > 0) {
     peri_cli_table_add(table, " ");
-    put(table, decision->key);
+    put_name(table, decision->key);
   } else if (decision->attempt > 1) {
     peri_cli_table_add(table, " #%u", (unsigned)decision->attempt);
   }

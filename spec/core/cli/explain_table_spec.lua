@@ -35,6 +35,13 @@ g germany  h:4     ring_crc32 v1    -                a Get asks the owner
     )
   end)
 
+  it("cuts a key that would push the rest out of sight", function()
+    local list = { support.new("key", { subject = "g", key = ("k"):rep(250) }), support.new("key", { subject = "g", key = ("k"):rep(80) }) }
+    local text = shown(list)
+    assert.truthy(text:find("\ng " .. ("k"):rep(80) .. "...  -", 1, true), text)
+    assert.truthy(text:find("\ng " .. ("k"):rep(80) .. "     -", 1, true), text)
+  end)
+
   it("says when there is none", function()
     assert.equal("nothing has been decided yet\n", shown({}))
   end)
