@@ -33,6 +33,9 @@ struct peri_http_call {
   uint64_t max_bytes;
   struct peri_buffer headers;
   struct peri_buffer received;
+  struct peri_http_room *room;  // NULL: none, or given back
+  uint64_t held;                // of the room
+  bool crowded;
   int failure;  // what a callback ended the transfer for, or 0
   char words[CURL_ERROR_SIZE];
 };
@@ -82,6 +85,9 @@ static int code_of(const struct peri_http_call *call, CURLcode result) {
 
 static const char *words_of(const struct peri_http_call *call,
                             CURLcode result) {
+  if (call->crowded) {
+    return "the policy's open requests hold too much";
+  }
   if (call->failure == PERI_ELIMIT) {
     return "the response is larger than allowed";
   }
@@ -91,7 +97,31 @@ static const char *words_of(const struct peri_http_call *call,
   return call->words[0] != '\0' ? call->words : curl_easy_strerror(result);
 }
 
+// Bytes that the call holds from now on. @return 0 or PERI_ELIMIT
+static int take_room(struct peri_http_call *call, uint64_t bytes) {
+  struct peri_http_room *room = call->room;
+
+  if (room == NULL) {
+    return 0;
+  }
+  if (bytes > room->most_bytes - room->used_bytes) {
+    call->crowded = true;
+    return PERI_ELIMIT;
+  }
+  room->used_bytes += bytes;
+  call->held += bytes;
+  return 0;
+}
+
+static void give_room_back(struct peri_http_call *call) {
+  if (call->room != NULL) {
+    call->room->used_bytes -= call->held;
+    call->room = NULL;
+  }
+}
+
 static void release(struct peri_http_call *call) {
+  give_room_back(call);
   curl_easy_cleanup(call->easy);
   curl_slist_free_all(call->header);
   free(call->body);
@@ -116,6 +146,7 @@ static void finish(struct peri_http_call *call, CURLcode result) {
     response.text = words_of(call, result);
   }
   curl_multi_remove_handle(call->http->multi, call->easy);
+  give_room_back(call);  // Whose it is may go with `done`.
   call->done(call->ctx, &response);
   release(call);
 }
@@ -237,7 +268,10 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx) {
     call->failure = PERI_ELIMIT;
     return 0;
   }
-  call->failure = peri_buffer_add(&call->received, bytes, len);
+  call->failure = take_room(call, len);
+  if (call->failure == 0) {
+    call->failure = peri_buffer_add(&call->received, bytes, len);
+  }
   return call->failure == 0 ? len : 0;
 }
 
@@ -324,6 +358,10 @@ static int copy_body(struct peri_http_call *call,
   if (!request->has_body) {
     return 0;
   }
+  int rc = take_room(call, request->body.len);
+  if (rc < 0) {
+    return rc;
+  }
   call->body = malloc(request->body.len + 1);
   if (!call->body) {
     return PERI_ENOMEM;
@@ -407,6 +445,7 @@ int peri_http_start(struct peri_http *http,
   call->done = done;
   call->ctx = ctx;
   call->max_bytes = request->max_bytes;
+  call->room = request->room;
   call->easy = curl_easy_init();
   if (!call->easy) {
     goto fail_call;

@@ -11,6 +11,13 @@ struct peri_http;
 /// A request under way.
 struct peri_http_call;
 
+/// What several requests may hold together: bodies that are sent and what has
+/// been received. Outlives them.
+struct peri_http_room {
+  uint64_t used_bytes;
+  uint64_t most_bytes;
+};
+
 struct peri_http_request {
   const char *method;         // "GET"
   const char *url;            // http or https
@@ -22,13 +29,14 @@ struct peri_http_request {
   uint64_t connect_timeout_ms;  // for name, connection and TLS
   uint64_t max_bytes;           // of the body, as received
   uint32_t max_redirects;       // 0: a redirect is the response
+  struct peri_http_room *room;  // NULL: its own bounds only
 };
 
 /// What came back. Valid during the callback.
 struct peri_http_response {
   int code;          // 0; PERI_ECONNECT (no name, connection or TLS),
                      // PERI_ETIMEOUT, PERI_ELIMIT (body or headers too large,
-                     // too many redirects), PERI_EINVAL (the URL),
+                     // too many redirects, no room), PERI_EINVAL (the URL),
                      // PERI_EPROTO, PERI_ECLOSED, PERI_EIO, PERI_ENOMEM
   const char *text;  // words for a failure
   int status;        // of the last response
@@ -44,7 +52,7 @@ void peri_http_free(struct peri_http *http);
 
 /// Starts a request; everything in it is copied. `done` comes once, from the
 /// loop and never from within this call, unless it is cancelled first.
-/// @return 0, PERI_ENOMEM or PERI_EINVAL.
+/// @return 0, PERI_ENOMEM, PERI_EINVAL, or PERI_ELIMIT (no room for the body).
 int peri_http_start(struct peri_http *http,
                     const struct peri_http_request *request,
                     void (*done)(void *ctx,

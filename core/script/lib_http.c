@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "script/http.h"
 #include "script/lib.h"
+#include "script/state.h"
 #include "script/wait.h"
 
 enum {
@@ -56,6 +57,7 @@ static void push_header(lua_State *L, struct peri_slice line) {
   const char *colon = line.len > 0 ? memchr(line.ptr, ':', line.len) : NULL;
   luaL_Buffer name;
 
+  peri_vm_charge(L, 1 + line.len / 16);
   if (!colon) {
     return;
   }
@@ -78,6 +80,8 @@ static void push_header(lua_State *L, struct peri_slice line) {
     lua_pop(L, 1);
     lua_pushlstring(L, begin, (size_t)(end - begin));
   } else {
+    // What there is of it already is copied each time.
+    peri_vm_charge(L, 1 + lua_objlen(L, -1) / 16);
     lua_pushliteral(L, ", ");
     lua_pushlstring(L, begin, (size_t)(end - begin));
     lua_concat(L, 3);
@@ -317,10 +321,14 @@ static int start(lua_State *L, struct peri_http_request *request,
     return peri_lib_fail(L, PERI_ENOMEM, NULL);
   }
   request->header = header;
+  vm->room.most_bytes = MOST_BYTES;
+  request->room = &vm->room;
   rc = peri_http_start(http, request, done, op, &op->call);
   if (rc < 0) {
     free(op);
-    return peri_lib_fail(L, rc, NULL);
+    return peri_lib_fail(
+        L, rc,
+        rc == PERI_ELIMIT ? "the policy's open requests hold too much" : NULL);
   }
   op->vm = vm;
   op->wait.cancel = cancel;

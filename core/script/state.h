@@ -2,6 +2,7 @@
 
 #include "base/types.h"
 #include "model/config.h"
+#include "script/http.h"
 #include "script/vm.h"
 
 struct luaL_Reg;
@@ -45,7 +46,8 @@ struct peri_vm {
   uint16_t big[64];      // such blocks of each class
 
   uint32_t open[PERI_OPENS];
-  uint32_t coroutines;  // made, but for those known to have ended
+  struct peri_http_room room;  // of its open requests
+  uint32_t coroutines;         // made, but for those known to have ended
 
   struct lua_State *fetching;  // the coroutine that may wait, or NULL
   struct peri_waiter *waiter;  // its fetch

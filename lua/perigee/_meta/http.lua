@@ -2,7 +2,8 @@
 
 --- An HTTP client whose connections are kept alive and shared by the worker's policies.
 --- Certificates are verified. What is beyond 256 connections of the worker waits for one;
---- beyond the policy's limit of `requests` a call raises.
+--- beyond the policy's limit of `requests` a call raises. The bodies that a policy's open requests
+--- send and have received are 64 MiB together, on each worker; one with more is ELIMIT.
 ---
 --- ```lua
 --- local http = require("perigee.http")

@@ -255,7 +255,7 @@ return hostile("balancer", "arguments", {
       end
     end,
     source_deep = first(function()
-      for _, open in ipairs({ "(", "{", "[", "a(", "a[", "function() ", "if a then ", "do ", "not ", "-", "a..", "a^", "while a do ", "for i=1,1 do ", "repeat " }) do
+      for _, open in ipairs({ "(", "{", "[", "a(", "a[", "function() ", "if a then ", "do ", "not ", "- ", "a..", "a^", "while a do ", "for i=1,1 do ", "repeat " }) do
         local chunk, words = load("return " .. open:rep(2000))
         assert(chunk == nil and words)
         load(open:rep(2000))
