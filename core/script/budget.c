@@ -2,7 +2,6 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "script/state.h"
@@ -22,13 +21,6 @@ enum {
 };
 
 static void tick(lua_State *L, lua_Debug *ar);
-
-static uint64_t cpu_ns(void) {
-  struct timespec now = {0, 0};
-
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 void peri_budget_arm(struct peri_vm *vm) {
   lua_sethook(vm->L, tick, LUA_MASKCOUNT, (int)vm->tick);
@@ -114,14 +106,14 @@ static bool in_time(struct peri_vm *vm) {
   vm->looks++;
   if (vm->looks == 1) {
     vm->deadline_ns = now + vm->budget.time_ns;
-    vm->cpu_ns = cpu_ns();
+    vm->cpu_ns = peri_clock_thread_ns();
     return true;
   }
   if (now < vm->deadline_ns) {
     return true;
   }
   // A thread that was made to wait by the system is not the policy's fault.
-  uint64_t used = cpu_ns() - vm->cpu_ns;
+  uint64_t used = peri_clock_thread_ns() - vm->cpu_ns;
   if (used < vm->budget.time_ns) {
     vm->deadline_ns = now + (vm->budget.time_ns - used);
     return true;

@@ -49,7 +49,7 @@ static int make(lua_State *L, enum peri_ring_kind kind, uint32_t replicas) {
   struct peri_vm *vm = peri_vm_of(L);
   struct peri_peers *peers = peri_lib_peers(L, 1);
   const struct peri_ring *built = NULL;
-  uint64_t started = peri_clock_mono_ns();
+  uint64_t started = peri_clock_thread_ns();
   uint64_t points = (uint64_t)replicas * peri_peers_count(peers);
 
   if (points > MOST_POINTS) {
@@ -62,7 +62,7 @@ static int make(lua_State *L, enum peri_ring_kind kind, uint32_t replicas) {
 
   int rc = peri_peers_ring(peers, kind, replicas, &built);
   // Building it is this worker's turn of a job done once for all of them.
-  peri_vm_grant(vm, peri_clock_mono_ns() - started);
+  peri_vm_grant(vm, peri_clock_thread_ns() - started);
   if (rc < 0) {
     return peri_lib_fail(L, rc,
                          rc == PERI_EINVAL ? peri_peers_count(peers) == 0
