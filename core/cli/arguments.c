@@ -86,12 +86,24 @@ static int take_timeout(const char *value, struct peri_cli_arguments *arguments,
   return 0;
 }
 
+// gRPC itself would only say that an argument is invalid.
+static bool is_name(const char *text, size_t len) {
+  static const char letters[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+  return strspn(text, letters) == len;
+}
+
 static int take_header(const char *value, struct peri_cli_arguments *arguments,
                        struct peri_problem *ret_problem) {
   const char *equals = strchr(value, '=');
   if (equals == NULL || equals == value) {
     return peri_problem_set(ret_problem, PERI_EINVAL,
                             "--header %s: write a header as name=value", value);
+  }
+  if (!is_name(value, (size_t)(equals - value))) {
+    return peri_problem_set(
+        ret_problem, PERI_EINVAL,
+        "--header %s: a name is made of letters, digits, -, _ and .", value);
   }
   if (arguments->header_count == PERI_CLI_MOST_HEADERS) {
     return peri_problem_set(ret_problem, PERI_EINVAL,

@@ -47,6 +47,20 @@ describe("arguments", function()
     assert.equal(1, tonumber(parse(all, "--timeout", "10us").timeout_ms))
   end)
 
+  it("take headers with names that gRPC takes", function()
+    for _, header in ipairs({ "x=", "X-Env=a=b", "perigee.v1_x-2= !~", "x-bin=\255\1" }) do
+      local got, _, code, words, keep = parse(511, "--header", header)
+      assert.equal(0, code, words)
+      assert.equal(header, ffi.string(got.headers[0]))
+      assert.is_truthy(keep)
+    end
+    for _, header in ipairs({ ":path=/", "x y=1", "x\195\164=1", "x\1=1" }) do
+      local _, _, code, words = parse(511, "--header", header)
+      assert.equal(tonumber(C.PERI_EINVAL), code, header)
+      assert.truthy(words:find("a name is made of letters, digits, -, _ and .", 1, true), words)
+    end
+  end)
+
   it("ask for help", function()
     assert.is_true(parse(0, "--help").help)
     assert.is_true(parse(0, "x", "-h").help)
