@@ -76,8 +76,7 @@ static void refuse(struct peri_h2_stream *stream, struct peri_slice path,
 static void to_cache(struct peri_dispatch *dispatch,
                      struct peri_h2_stream *stream, struct peri_slice path,
                      bool mesh) {
-  peri_cache_method *method =
-      peri_cache_worker_method(dispatch->cache, path, mesh);
+  peri_cache_method *method = peri_cache_method_of(path, mesh);
   if (method == NULL) {
     refuse(stream, path,
            "GroupCache has no such method; it has Get, Peek, Set, Remove, "

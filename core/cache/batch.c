@@ -1,5 +1,4 @@
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buffer.h"
 #include "base/slice.h"
@@ -114,24 +113,22 @@ static void find(const struct peri_cache_call *call,
 }
 
 static struct batch *new_batch(const struct peri_cache_call *call,
-                               const struct peri_slice *keys, size_t count) {
+                               struct peri_slice *keys, size_t count) {
   struct batch *batch = calloc(1, sizeof *batch + count * sizeof *batch->items);
   if (batch == NULL) {
     return NULL;
   }
-  batch->message = malloc(call->message.len);
+  batch->message = peri_cache_keep_keys(call, keys, count);
   if (batch->message == NULL) {
     free(batch);
     return NULL;
   }
-  memcpy(batch->message, call->message.ptr, call->message.len);
   batch->call = call->call;
   batch->message_bytes = call->worker->message_bytes;
   batch->count = count;
   for (size_t i = 0; i < count; i++) {
     batch->items[i].batch = batch;
-    batch->items[i].key = (struct peri_slice){
-        batch->message + (keys[i].ptr - call->message.ptr), keys[i].len};
+    batch->items[i].key = keys[i];
   }
   return batch;
 }

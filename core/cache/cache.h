@@ -21,8 +21,8 @@ struct peri_cache;
 /// thread only.
 struct peri_cache_worker;
 
-/// @return 0 or PERI_ENOMEM. Freed by peri_cache_free() after every worker is
-/// gone.
+/// Makes the groups of a configuration. @return 0 or PERI_ENOMEM. Freed by
+/// peri_cache_free() after every worker is gone.
 int peri_cache_new(struct peri_config *config, struct peri_metrics *metrics,
                    struct peri_cache **ret_cache);
 void peri_cache_free(struct peri_cache *cache);
@@ -50,6 +50,7 @@ void peri_cache_plan_free(struct peri_cache_plan *plan);
 /// Control thread.
 void peri_cache_adopt(struct peri_cache *cache, struct peri_cache_plan *plan);
 
+/// What a worker is made of; copied.
 struct peri_cache_worker_options {
   struct peri_cache *cache;
   struct peri_loop *loop;
@@ -89,11 +90,10 @@ void peri_cache_worker_adopt(struct peri_cache_worker *worker,
 /// such method. `mesh`: the call came from another sidecar's listener, where
 /// Set, Remove, RemoveKeys are only answered as a hop (UNIMPLEMENTED
 /// otherwise), and where the `perigee-hop` header counts; on the app listener
-/// it is ignored.
+/// it is ignored. Any thread.
 typedef void peri_cache_method(void *ctx, struct peri_call *call,
                                struct peri_slice message);
-peri_cache_method *peri_cache_worker_method(struct peri_cache_worker *worker,
-                                            struct peri_slice path, bool mesh);
+peri_cache_method *peri_cache_method_of(struct peri_slice path, bool mesh);
 
 /// Decides what a Get of `key` by an application would do, without doing it.
 /// @return 0 (with a reference), PERI_ENOTFOUND (no such group) or PERI_ENOMEM.

@@ -101,6 +101,19 @@ bool peri_cache_check_keys(const struct peri_cache_call *call,
   return true;
 }
 
+char *peri_cache_keep_keys(const struct peri_cache_call *call,
+                           struct peri_slice *keys, size_t count) {
+  char *message = malloc(call->message.len);
+  if (message == NULL) {
+    return NULL;
+  }
+  memcpy(message, call->message.ptr, call->message.len);
+  for (size_t i = 0; i < count; i++) {
+    keys[i].ptr = message + (keys[i].ptr - call->message.ptr);
+  }
+  return message;
+}
+
 void peri_cache_reply_bytes(struct peri_call *call, struct peri_slice message) {
   struct peri_h2_piece piece = {.bytes = message};
   peri_call_reply(call, &piece, message.len > 0 ? 1 : 0);

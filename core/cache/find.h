@@ -46,7 +46,7 @@ struct peri_cache_outcome;
 /// memory, a shared outcome that says so.
 struct peri_cache_outcome *peri_cache_outcome_new(
     const struct peri_cache_answer *answer);
-/// Any thread.
+/// Drops a reference; the last one frees it. Any thread.
 void peri_cache_outcome_unref(struct peri_cache_outcome *outcome);
 
 /// Hands an outcome to the waiters that peri_store_finish() gave, each on its

@@ -1,5 +1,4 @@
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buffer.h"
 #include "base/slice.h"
@@ -193,18 +192,16 @@ static struct removal *new_removal(const struct peri_cache_call *call,
   if (removal == NULL) {
     return NULL;
   }
-  removal->message = malloc(call->message.len);
+  removal->message = peri_cache_keep_keys(call, keys, count);
   if (removal->message == NULL) {
     free(removal);
     return NULL;
   }
-  memcpy(removal->message, call->message.ptr, call->message.len);
   removal->side = peri_cache_side_ref(side);
   removal->call = call->call;
   removal->count = count;
   for (size_t i = 0; i < count; i++) {
-    removal->keys[i].text = (struct peri_slice){
-        removal->message + (keys[i].ptr - call->message.ptr), keys[i].len};
+    removal->keys[i].text = keys[i];
   }
   return removal;
 }

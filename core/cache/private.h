@@ -49,7 +49,7 @@ struct peri_cache_group {
                                 // Apart from `values`, since a call that came
                                 // with a hop must never wait for one of these
   struct peri_metric *hits, *misses, *negatives, *joined;
-  struct peri_metric *loads[3][3];  // by source and result
+  struct peri_metric *loads[PERI_CACHE_SOURCES][PERI_CACHE_RESULTS];
   struct peri_histogram *load_seconds;
   struct peri_metric *entries, *bytes, *evictions, *expired, *oversize;
   struct peri_store_stats seen;  // what the counters have; the sweep's thread
@@ -77,6 +77,7 @@ struct peri_cache {
 int peri_cache_group_new(const struct peri_config_group *config,
                          struct peri_metrics *metrics,
                          struct peri_cache_group **ret_group);
+/// Frees a group that nothing uses any more.
 void peri_cache_group_free(struct peri_cache_group *group);
 /// Brings its gauges and counters up to date.
 void peri_cache_group_measure(struct peri_cache_group *group);
@@ -119,6 +120,7 @@ struct peri_cache_sides {
   struct peri_cache_side *all[];
 };
 
+/// See cache.h.
 struct peri_cache_worker {
   struct peri_cache *cache;
   struct peri_loop *loop;
@@ -150,6 +152,7 @@ void peri_cache_sides_free(struct peri_cache_sides *sides);
 /// Tells the pickers of the worker's peers, if they have not heard yet.
 void peri_cache_sides_update(const struct peri_cache_worker *worker,
                              struct peri_cache_sides *sides);
+/// One reference more, or less: the last one frees it.
 struct peri_cache_side *peri_cache_side_ref(struct peri_cache_side *side);
 void peri_cache_side_unref(struct peri_cache_side *side);
 
@@ -216,6 +219,11 @@ bool peri_cache_check(const struct peri_cache_call *call, bool one_key,
 bool peri_cache_check_keys(const struct peri_cache_call *call,
                            const struct peri_pb_request *request,
                            struct peri_slice *ret_keys);
+
+/// Copies the call's message, and lets `keys`, which lie in it, lie in the
+/// copy, to be freed with free(). NULL: out of memory.
+char *peri_cache_keep_keys(const struct peri_cache_call *call,
+                           struct peri_slice *keys, size_t count);
 
 /// Answers with the value of `entry`, whose reference it takes over.
 void peri_cache_reply_value(struct peri_call *call, struct peri_entry *entry);

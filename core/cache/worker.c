@@ -67,9 +67,7 @@ static void from_mesh(void *ctx, struct peri_call *call,
   method->run(&asked);
 }
 
-peri_cache_method *peri_cache_worker_method(struct peri_cache_worker *worker,
-                                            struct peri_slice path, bool mesh) {
-  (void)worker;
+peri_cache_method *peri_cache_method_of(struct peri_slice path, bool mesh) {
   if (find_method(path) == NULL) {
     return NULL;
   }

@@ -19,8 +19,7 @@ static void on_request(void *ctx, struct peri_h2_stream *stream) {
   struct shim_door *door = ctx;
   struct peri_slice path = {NULL, 0};
   (void)peri_h2_stream_header(stream, ":path", &path);
-  peri_cache_method *method =
-      peri_cache_worker_method(door->worker->cache, path, door->mesh);
+  peri_cache_method *method = peri_cache_method_of(path, door->mesh);
   if (method == NULL) {
     peri_call_refuse(stream, PERI_STATUS_UNIMPLEMENTED, "no such method");
     return;
@@ -370,9 +369,4 @@ int64_t peri_shim_mesh_metric(struct peri_shim_mesh *mesh, int node,
 
 size_t peri_shim_mesh_sweep(struct peri_shim_mesh *mesh, int node) {
   return peri_cache_sweep(mesh->nodes[node].cache);
-}
-
-bool peri_shim_mesh_has_method(struct peri_shim_mesh *mesh, const char *path) {
-  return peri_cache_worker_method(mesh->nodes[0].workers[0].cache,
-                                  peri_slice_of(path), false) != NULL;
 }

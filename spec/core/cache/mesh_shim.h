@@ -41,8 +41,6 @@ int64_t peri_shim_mesh_metric(struct peri_shim_mesh *mesh, int node,
                               const char *name, const char *labels);
 /// One slice of the sweep. Returns how many entries went.
 size_t peri_shim_mesh_sweep(struct peri_shim_mesh *mesh, int node);
-/// The methods that a node's cache answers.
-bool peri_shim_mesh_has_method(struct peri_shim_mesh *mesh, const char *path);
 /// Loads and calls under way on a node.
 bool peri_shim_mesh_busy(struct peri_shim_mesh *mesh, int node);
 
