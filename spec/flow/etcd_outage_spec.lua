@@ -251,6 +251,27 @@ describe("when etcd", function()
     assert.equal(two, now2)
   end)
 
+  it("freezes for longer than every lease, all is registered within 2 s of its thaw and nobody missed", function()
+    begin()
+    await_all()
+    local one, two = leases()
+    cluster:freeze()
+    for _, car in ipairs(cars) do
+      discovery.until_true("the end of the lease", 12000, function()
+        return car:services().lease_remaining_ms <= 0
+      end)
+    end
+    none_missing(1000)
+    -- It ends all leases in the moment that it wakes up.
+    cluster:thaw()
+    local took = registered_again(2000, one, two)
+    assert.truthy(took <= 2000, took)
+    none_missing(500)
+    discovery.until_true("no lease but two", 10000, function()
+      return #cluster:leases() == 2
+    end)
+  end)
+
   it("freezes on one member of three, its watchers move on within 1.5 s and miss nothing", function()
     begin({ members = 3, fast = true })
     await_all()
