@@ -46,6 +46,17 @@ local function fallback(value)
     })]]):format(value)
 end
 
+--- A picker that gives every key to one peer, the next one after each edit.
+local function picker(edit)
+  return ([[
+    local policy = require("perigee.policy")
+    return policy.picker({
+      name = "mine", schema = {},
+      new = function() return {} end,
+      pick = function(_, _, peers) return peers[1 + %d %% #peers], "edit %d" end,
+    })]]):format(edit, edit)
+end
+
 describe("edits under load", function()
   local apps, car, folder
 
@@ -317,10 +328,41 @@ describe("edits under load", function()
     assert.equal(3, get("four"))
   end)
 
+  --- Two sidecars that share the group; the policies are those of the first.
+  local function start_pair()
+    local ports = { proc.free_port(), proc.free_port() }
+    local function shared(text, port)
+      local peers = ('services = { GroupCache = { { address = "127.0.0.1:%d" }, { address = "127.0.0.1:%d" } }, '):format(ports[1], ports[2])
+      return (text:gsub("services = { ", peers, 1):gsub("listen = { ", ('node = { address = "127.0.0.1:%d" }, listen = { mesh = "127.0.0.1:%d", '):format(port, port), 1))
+    end
+    local group = 'groups = { g = { fallback = %s, picker = %s, peer_timeout = "20s" } },'
+    sidecar.start(shared(config(group:format('{ "static_reply", value = "other", ttl = "20ms" }', '"maglev"')), ports[2]))
+    local routes = 'routes = { { match = { service = "meshtest.*" }, to = "echo", balancer = "mine" } },'
+    car = sidecar.start(shared(config(routes .. group:format('"mine"', '"mine"')), ports[1]))
+  end
+
+  --- The next edit of each policy: some are broken, and some written in place.
+  local function edit(number)
+    local address = number % 2 == 0 and apps.a.address or apps.b.address
+    local texts = { balancer = balancer(address, "edit " .. number) }
+    if number % 2 == 0 then
+      texts.fallback = fallback(tostring(number))
+    end
+    if number % 3 > 0 then
+      texts.picker = picker(number)
+    end
+    for kind, text in pairs(texts) do
+      if number % 7 == 0 then
+        text = text:gsub("function", "funtcion", 1)
+      end
+      local write = number % 3 == 0 and proc.write or replace
+      write(file(kind), text)
+    end
+  end
+
   it("every 100 ms, good and bad ones, fail no call", function()
-    car = sidecar.start(config([[
-      routes = { { match = { service = "meshtest.*" }, to = "echo", balancer = "mine" } },
-      groups = { g = { fallback = "mine", picker = "maglev" } },]]))
+    replace(file("picker"), picker(0))
+    start_pair()
     local seconds = discovery.either(60, 20)
     local running = storm()
     running.await("a:OK")
@@ -330,17 +372,7 @@ describe("edits under load", function()
     local edits = 0
     while not gets.code do
       edits = edits + 1
-      local address = edits % 2 == 0 and apps.a.address or apps.b.address
-      local text = balancer(address, "edit " .. edits)
-      if edits % 7 == 0 then
-        text = text:gsub("function", "funtcion", 1)
-      end
-      -- Also as those do that write in place.
-      local write = edits % 3 == 0 and proc.write or replace
-      write(file("balancer"), text)
-      if edits % 2 == 0 then
-        replace(file("fallback"), fallback(tostring(edits)))
-      end
+      edit(edits)
       proc.watch(100)
     end
     gets:wait()
@@ -348,10 +380,16 @@ describe("edits under load", function()
     assert.same({ OK = got.calls }, got.codes, gets.out)
     local names, calls = running.done()
     assert.truthy(names.a > 0 and names.b > 0 and calls > 0)
-    -- A machine that is busy takes several edits in one change.
-    assert.truthy(list().version > 3, list().version)
-    assert.truthy(list("fallback/mine").version > 3)
+    for _, name in ipairs({ "balancer/mine", "fallback/mine", "picker/mine" }) do
+      -- A machine that is busy takes several edits in one change.
+      local policy = list(name)
+      assert.truthy(policy.version > 3, name .. " " .. policy.version)
+      assert.truthy(policy.calls > 0, name)
+      assert.equal(0, policy.errors, policy.last_error)
+    end
     replace(file("balancer"), balancer(apps.a.address, "the end"))
+    replace(file("picker"), picker(0))
+    replace(file("fallback"), fallback("the end"))
     proc.await("the end of it", 10000, function()
       return car:cli("policy", "reload").out == "nothing has changed\n"
     end)
