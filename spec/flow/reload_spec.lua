@@ -413,7 +413,7 @@ describe("a sidecar that ends while it reloads", function()
     local groups = {}
     local function write(mark)
       for i = 1, count do
-        proc.write(("%s/fallback/f%d.lua"):format(folder, i), ([[
+        replace(("%s/fallback/f%d.lua"):format(folder, i), ([[
           local policy = require("perigee.policy")
           local sum = 0
           for n = 1, 300000 do sum = sum + n end
@@ -438,7 +438,7 @@ describe("a sidecar that ends while it reloads", function()
       proc.watch(wait)
       car:stop()
       local code = asked:wait()
-      assert.truthy(code == 0 or asked.err:find("UNAVAILABLE", 1, true), asked.err)
+      assert.truthy(code == 0 or asked.err:find("UNAVAILABLE", 1, true), asked.err .. asked.out)
     end
   end)
 end)
