@@ -311,8 +311,10 @@ int peri_sidecar_start(struct peri_sidecar *car, const char *file) {
     peri_sidecar_ready(car);
   } else {
     peri_log(PERI_LOG_INFO, "app",
-             "ready once the registry was read; calls are answered already, "
-             "without peers");
+             "ready%s%s once the registry was read; calls are answered "
+             "already, without peers",
+             car->command != NULL ? " to run " : "",
+             car->command != NULL ? car->command[0] : "");
   }
   return 0;
 }
