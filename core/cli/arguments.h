@@ -19,13 +19,13 @@ enum { PERI_CLI_MOST_HEADERS = 32 };
 
 /// What follows a verb. Texts are borrowed from the arguments.
 struct peri_cli_arguments {
-  const char *target;       // "127.0.0.1:7400" by default; an address
-  const char *config;       // "perigee.lua" by default
-  uint64_t timeout_ms;      // 10,000 by default; never 0
-  int64_t ttl_ns;           // -1 when not given
-  const char *authority;    // NULL when not given
-  const char *raw;          // a file, "-" for standard input, or NULL
-  const char *headers[32];  // each name=value
+  const char *target;     // "127.0.0.1:7400" by default; an address
+  const char *config;     // "perigee.lua" by default
+  uint64_t timeout_ms;    // 10,000 by default; never 0
+  int64_t ttl_ns;         // -1 when not given
+  const char *authority;  // NULL when not given
+  const char *raw;        // a file, "-" for standard input, or NULL
+  const char *headers[PERI_CLI_MOST_HEADERS];  // each name=value
   size_t header_count;
   bool json;
   bool help;

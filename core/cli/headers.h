@@ -6,7 +6,7 @@
 /// The headers that were given with --header, as a call has them: names are
 /// lower case there.
 struct peri_cli_headers {
-  struct peri_rpc_field fields[32];
+  struct peri_rpc_field fields[PERI_CLI_MOST_HEADERS];
   size_t count;
   char *names;  // of all of them
 };
@@ -14,6 +14,7 @@ struct peri_cli_headers {
 /// Values stay borrowed from the arguments. @return 0 or PERI_ENOMEM.
 int peri_cli_headers_init(const struct peri_cli_arguments *arguments,
                           struct peri_cli_headers *ret_headers);
+/// Frees what they hold.
 void peri_cli_headers_done(struct peri_cli_headers *headers);
 
 /// To be told of a call's trailers: prints each `perigee-explain` as a line on

@@ -4,6 +4,7 @@
 #include "h2/limits.h"
 #include "h2/stream.h"
 
+struct peri_address;
 struct peri_loop;
 struct peri_metrics;
 
@@ -12,6 +13,7 @@ struct peri_metrics;
 /// limit is reached.
 struct peri_h2_client;
 
+/// What a client is made of; copied.
 struct peri_h2_client_options {
   struct peri_loop *loop;
   struct peri_h2_limits limits;
@@ -22,6 +24,7 @@ struct peri_h2_client_options {
   uint32_t refresh_ms;  // between look-ups of a name in use; 0 for 5,000
 };
 
+/// Makes a client without connections. @return 0 or PERI_ENOMEM.
 int peri_h2_client_new(const struct peri_h2_client_options *options,
                        struct peri_h2_client **ret_client);
 
@@ -38,7 +41,6 @@ int peri_h2_client_open(struct peri_h2_client *client,
                         bool end, const struct peri_h2_stream_events *events,
                         void *ctx, struct peri_h2_stream **ret_stream);
 
-struct peri_address;
 /// The same to an address that is parsed already.
 int peri_h2_client_open_at(struct peri_h2_client *client,
                            const struct peri_address *address,

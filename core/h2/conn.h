@@ -25,7 +25,7 @@ enum peri_conn_drain {
 /// What a peer did within the current second.
 struct peri_h2_rates {
   uint64_t since_ns;
-  uint32_t counts[3];  // by enum peri_h2_flood
+  uint32_t counts[PERI_FLOOD_RESET + 1];  // by enum peri_h2_flood
 };
 
 /// One HTTP/2 connection: an nghttp2 session over a wire, its streams, and a

@@ -60,8 +60,9 @@ void peri_h2_conn_flooded(struct peri_h2_conn *conn, enum peri_h2_flood kind) {
 
 bool peri_h2_conn_allow(struct peri_h2_conn *conn, enum peri_h2_flood kind) {
   const struct peri_h2_limits *limits = &conn->hub->setup.limits;
-  const uint32_t allowed[] = {limits->settings_per_s, limits->pings_per_s,
-                              limits->resets_per_s};
+  const uint32_t allowed[] = {[PERI_FLOOD_SETTINGS] = limits->settings_per_s,
+                              [PERI_FLOOD_PING] = limits->pings_per_s,
+                              [PERI_FLOOD_RESET] = limits->resets_per_s};
   uint64_t now_ns = now(conn);
   if (now_ns - conn->rates.since_ns >= second_ns) {
     conn->rates = (struct peri_h2_rates){.since_ns = now_ns};

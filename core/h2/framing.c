@@ -111,7 +111,8 @@ int peri_framing_keep(struct peri_framing *framing, struct peri_slice bytes,
   return peri_buffer_add(buffer, bytes.ptr, bytes.len);
 }
 
-void peri_framing_prefix(bool compressed, uint32_t length, char ret_prefix[5]) {
+void peri_framing_prefix(bool compressed, uint32_t length,
+                         char ret_prefix[PERI_FRAMING_PREFIX_BYTES]) {
   ret_prefix[0] = compressed ? 1 : 0;
   ret_prefix[1] = (char)(unsigned char)(length >> 24);
   ret_prefix[2] = (char)(unsigned char)(length >> 16);
@@ -206,7 +207,8 @@ int peri_framing_timeout_parse(struct peri_slice text, uint64_t *ret_ns) {
   return PERI_EINVAL;
 }
 
-void peri_framing_timeout_format(uint64_t ns, char ret_text[16]) {
+void peri_framing_timeout_format(uint64_t ns,
+                                 char ret_text[PERI_FRAMING_TIMEOUT_BYTES]) {
   for (size_t i = 0; i < UNIT_COUNT; i++) {
     uint64_t value = ns / units[i].ns + (ns % units[i].ns > 0 ? 1 : 0);
     if (value <= MOST_VALUE) {

@@ -13,7 +13,7 @@ struct peri_framing {
   uint32_t message_bytes;
   uint32_t length;  // of the message under way
   uint8_t prefix_len;
-  unsigned char prefix[5];
+  unsigned char prefix[PERI_FRAMING_PREFIX_BYTES];
 };
 
 /// Messages over `message_bytes` fail with PERI_ELIMIT as soon as their length
@@ -43,7 +43,8 @@ int peri_framing_keep(struct peri_framing *framing, struct peri_slice bytes,
 bool peri_framing_partial(const struct peri_framing *framing);
 
 /// Writes the five bytes in front of a message.
-void peri_framing_prefix(bool compressed, uint32_t length, char ret_prefix[5]);
+void peri_framing_prefix(bool compressed, uint32_t length,
+                         char ret_prefix[PERI_FRAMING_PREFIX_BYTES]);
 
 /// Inflates one gzip or zlib message into `buffer`, at most `limit_bytes` of
 /// it. @return 0, PERI_ELIMIT, PERI_EPROTO (damaged, truncated, or with
@@ -56,7 +57,8 @@ int peri_framing_gunzip(struct peri_slice bytes, uint32_t limit_bytes,
 int peri_framing_timeout_parse(struct peri_slice text, uint64_t *ret_ns);
 
 /// Writes a timeout as grpc-timeout, rounding up to what 8 digits hold.
-void peri_framing_timeout_format(uint64_t ns, char ret_text[16]);
+void peri_framing_timeout_format(uint64_t ns,
+                                 char ret_text[PERI_FRAMING_TIMEOUT_BYTES]);
 
 /// Reads a grpc-status or a :status: at most three digits. @return the number,
 /// or -1 when it is none.

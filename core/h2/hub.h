@@ -19,13 +19,14 @@ enum { PERI_HUB_READ_BYTES = 65536 };
 
 /// Why connections are closed by a limit; labels of the counters.
 enum peri_h2_flood {
-  PERI_FLOOD_SETTINGS = 0,
+  PERI_FLOOD_SETTINGS = 0,  // the first three are counted by the second
   PERI_FLOOD_PING = 1,
   PERI_FLOOD_RESET = 2,
   PERI_FLOOD_ACK = 3,
   PERI_FLOOD_HEADERS = 4,
   PERI_FLOOD_KINDS = 5
 };
+/// The same for time limits.
 enum peri_h2_timeout {
   PERI_TIMEOUT_HANDSHAKE = 0,
   PERI_TIMEOUT_IDLE = 1,
@@ -34,6 +35,7 @@ enum peri_h2_timeout {
   PERI_TIMEOUT_KINDS = 4
 };
 
+/// What a hub is made of, and whom it tells; copied.
 struct peri_h2_hub_setup {
   struct peri_loop *loop;
   struct peri_h2_limits limits;
@@ -78,11 +80,11 @@ struct peri_h2_hub {
   uint32_t depth;  // calls from the loop that are on the stack
   struct peri_metric *conns_metric;  // these are NULL without metrics
   struct peri_metric *streams_metric;
-  struct peri_metric *flood_metrics[PERI_FLOOD_KINDS];  // by enum peri_h2_flood
-  struct peri_metric *timeout_metrics[4];  // by enum peri_h2_timeout
+  struct peri_metric *flood_metrics[PERI_FLOOD_KINDS];
+  struct peri_metric *timeout_metrics[PERI_TIMEOUT_KINDS];
 };
 
-/// @return 0 or PERI_ENOMEM.
+/// Makes a hub without connections. @return 0 or PERI_ENOMEM.
 int peri_h2_hub_new(const struct peri_h2_hub_setup *setup,
                     struct peri_h2_hub **ret_hub);
 
@@ -102,8 +104,9 @@ void peri_h2_hub_watch(struct peri_h2_hub *hub);
 /// Makes the tick quick for good: a server that drains waits for it.
 void peri_h2_hub_hurry(struct peri_h2_hub *hub);
 
-/// Memory for a stream, zeroed but for its rooms; NULL when out of memory.
+/// Memory for a stream, as its last user left it; NULL when out of memory.
 struct peri_h2_stream *peri_h2_hub_take(struct peri_h2_hub *hub);
+/// Takes it back, to be handed out again.
 void peri_h2_hub_give(struct peri_h2_hub *hub, struct peri_h2_stream *stream);
 
 /// Adds to a counter that may be NULL.

@@ -26,6 +26,7 @@ struct peri_h2_origin {
   uint64_t looked_ns;           // when a name was last looked up
 };
 
+/// What a pool is made of; copied. The hub and the pool die together.
 struct peri_h2_pool_setup {
   struct peri_h2_hub *hub;
   uint32_t connect_timeout_ms;
@@ -38,11 +39,12 @@ struct peri_h2_pool_setup {
 /// only; embedded in the client.
 struct peri_h2_pool {
   struct peri_h2_pool_setup setup;
-  struct peri_list buckets[64];  // PERI_POOL_BUCKETS
+  struct peri_list buckets[PERI_POOL_BUCKETS];
   size_t origin_count;
   uint64_t random;
 };
 
+/// Makes it empty.
 void peri_h2_pool_init(struct peri_h2_pool *pool,
                        const struct peri_h2_pool_setup *setup);
 

@@ -12,7 +12,7 @@ enum { PERI_RESOLVED_MOST = 8 };
 /// What a name stands for, in the order of the system's preference.
 struct peri_resolved {
   size_t count;
-  struct peri_address addresses[8];  // PERI_RESOLVED_MOST
+  struct peri_address addresses[PERI_RESOLVED_MOST];
 };
 
 /// Looks `address` up; `done` comes once, from the loop, with 0 or a libuv code

@@ -11,6 +11,7 @@ struct peri_h2_stream;
 /// into streams. Cleartext with prior knowledge.
 struct peri_h2_server;
 
+/// What a server is made of, and whom it tells; copied.
 struct peri_h2_server_options {
   struct peri_loop *loop;
   struct peri_h2_limits limits;
@@ -24,11 +25,13 @@ struct peri_h2_server_options {
   void *ctx;
 };
 
+/// Makes a server without connections. @return 0 or PERI_ENOMEM.
 int peri_h2_server_new(const struct peri_h2_server_options *options,
                        struct peri_h2_server **ret_server);
 
 /// Takes over a connected, non-blocking stream socket (TCP or Unix); closes it
-/// also on failure.
+/// also on failure. @return 0, PERI_ELIMIT (limits.conns_per_listener),
+/// PERI_ECLOSED (it drains), PERI_ENOMEM or a libuv code.
 int peri_h2_server_adopt(struct peri_h2_server *server, int fd);
 
 /// Connections open now.

@@ -19,7 +19,7 @@ enum peri_single_encoding {
 struct peri_single_fault {
   int status;  // enum peri_status
   int code;    // PERI_ELIMIT, PERI_EPROTO or PERI_ENOMEM
-  char words[96];
+  char words[PERI_SINGLE_WORDS_BYTES];
 };
 
 /// The one message of a unary call's side, collected and decompressed. Embed
@@ -30,7 +30,7 @@ struct peri_single {
   struct peri_slice message;
   uint32_t count;
   bool compressed;
-  char room[256];
+  char room[PERI_SINGLE_ROOM_BYTES];
 };
 
 /// Reads a grpc-encoding.
@@ -38,6 +38,7 @@ enum peri_single_encoding peri_single_encoding_of(struct peri_slice value);
 
 /// The message, compressed or not, may have up to `message_bytes`.
 void peri_single_init(struct peri_single *single, uint32_t message_bytes);
+/// Frees what it holds; the message is gone with it.
 void peri_single_done(struct peri_single *single);
 
 /// Takes body bytes. @return 0, or the code in `ret_fault`; nothing more may be

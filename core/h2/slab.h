@@ -11,8 +11,8 @@ enum {
 /// stream: freed blocks are kept by size and handed out again, without locks
 /// and without malloc()'s search. Zero-initialise it. Loop thread only.
 struct peri_slab {
-  void *free_blocks[17];  // by class; 0 is unused
-  uint32_t free_counts[17];
+  void *free_blocks[PERI_SLAB_CLASSES + 1];  // by class; 0 is unused
+  uint32_t free_counts[PERI_SLAB_CLASSES + 1];
 };
 
 /// As malloc(), realloc() and free() do; blocks are aligned for any type.

@@ -17,7 +17,6 @@ struct rest {
   struct peri_wire *wire;
   size_t count;
   struct peri_out_part *parts;
-  char *bytes;
 };
 
 struct peri_wire {
@@ -180,8 +179,8 @@ static struct rest *rest_new(struct peri_out *out, size_t sent) {
   }
   memset(rest, 0, sizeof(*rest));
   rest->parts = (struct peri_out_part *)(void *)(rest + 1);
-  rest->bytes = (char *)rest + head;
-  memcpy(rest->bytes, out->scratch, out->used);
+  char *bytes = (char *)rest + head;
+  memcpy(bytes, out->scratch, out->used);
   for (size_t i = 0; i < out->count; i++) {
     struct peri_out_part *part = &out->parts[i];
     if (sent >= part->len) {
@@ -189,7 +188,7 @@ static struct rest *rest_new(struct peri_out *out, size_t sent) {
       continue;
     }
     struct peri_out_part kept = *part;
-    kept.ptr = (part->ptr != NULL ? part->ptr : rest->bytes + part->offset);
+    kept.ptr = (part->ptr != NULL ? part->ptr : bytes + part->offset);
     kept.ptr += sent;
     kept.len -= sent;
     sent = 0;

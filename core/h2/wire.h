@@ -26,6 +26,7 @@ struct peri_wire_events {
   void (*on_end)(void *ctx, int code);
 };
 
+/// What a wire is made of; copied.
 struct peri_wire_setup {
   struct peri_loop *loop;
   const struct peri_wire_events *events;  // static storage
@@ -54,6 +55,7 @@ int peri_wire_read(struct peri_wire *wire, bool on);
 /// code (the connection is then lost; `out` is emptied all the same).
 int peri_wire_write(struct peri_wire *wire, struct peri_out *out);
 
+/// Whether what peri_wire_write() kept has not left yet.
 bool peri_wire_busy(const struct peri_wire *wire);
 
 /// Bytes kept by peri_wire_write() that have not left yet.
