@@ -6,13 +6,16 @@ local C, ffi = cffi.load({ "base/error.h", "h2/rig_shim.h" })
 
 ffi.cdef([[
 ssize_t read(int fd, void *bytes, size_t len);
-ssize_t write(int fd, const void *bytes, size_t len);
+ssize_t send(int fd, const void *bytes, size_t len, int flags);
 int close(int fd);
 int dup(int fd);
 int unlink(const char *path);
 ]])
 
 local M = { C = C, ffi = ffi, frames = frames }
+
+-- Writing to a peer that has closed must not end the process.
+local MSG_NOSIGNAL = 0x4000
 
 local function limits_of(changes)
   local limits = C.peri_h2_limits_default()
@@ -28,7 +31,7 @@ local function raw_peer(self, fd)
   local buffer = ffi.new("char[65536]")
 
   function peer.send(bytes)
-    return tonumber(ffi.C.write(fd, bytes, #bytes))
+    return tonumber(ffi.C.send(fd, bytes, #bytes, MSG_NOSIGNAL))
   end
 
   function peer.receive()

@@ -7,11 +7,14 @@ local C, ffi = cffi.load({ "base/error.h", "base/status.h", "proxy/rig_shim.h" }
 
 ffi.cdef([[
 ssize_t read(int fd, void *bytes, size_t len);
-ssize_t write(int fd, const void *bytes, size_t len);
+ssize_t send(int fd, const void *bytes, size_t len, int flags);
 int close(int fd);
 ]])
 
 local M = { C = C, ffi = ffi, frames = frames, slice = cffi.slice }
+
+-- Writing to a peer that has closed must not end the process.
+local MSG_NOSIGNAL = 0x4000
 
 --- An address for a backend that is configured before it listens: outside the
 --- range that outgoing connections are given.
@@ -71,7 +74,7 @@ local function raw_peer(fd)
   local peer = { fd = fd, got = "", open = true }
   local buffer = ffi.new("char[65536]")
   function peer.send(bytes)
-    return tonumber(ffi.C.write(fd, bytes, #bytes))
+    return tonumber(ffi.C.send(fd, bytes, #bytes, MSG_NOSIGNAL))
   end
   function peer.receive()
     while peer.open do
