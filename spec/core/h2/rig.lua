@@ -88,6 +88,8 @@ function M.rig(options)
   options = options or {}
   local client = ffi.new("struct peri_h2_client_options")
   client.limits = limits_of(options.client)
+  -- All of the rig is one thread: a busy step must not look like a dead peer.
+  client.connect_timeout_ms = 60000
   for name, value in pairs(options.pool or {}) do
     client[name] = value
   end

@@ -143,7 +143,7 @@ struct shim_unary_rig *shim_unary_rig_new(void) {
                                           .ctx = rig};
   struct peri_h2_client_options client = {.loop = rig->loop,
                                           .limits = peri_h2_limits_default(),
-                                          .connect_timeout_ms = 500};
+                                          .connect_timeout_ms = 60000};
   rig->server_end = -1;
   if (peri_address_parse(peri_slice_of("127.0.0.1:0"), &address) < 0 ||
       peri_h2_server_new(&server, &rig->server) < 0 ||
