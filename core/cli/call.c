@@ -54,8 +54,8 @@ static const char *advice(int status, const char *words) {
   }
 }
 
-void peri_cli_explain(int status, const char *words, const char *target,
-                      char *ret_text, size_t capacity) {
+void peri_cli_advise(int status, const char *words, const char *target,
+                     char *ret_text, size_t capacity) {
   const char *what = advice(status, words);
   const char *text = words[0] != '\0' ? words : "no words came with it";
   if (what != NULL) {
@@ -87,7 +87,7 @@ static int conclude(const struct peri_cli_arguments *arguments,
   if (status == PERI_STATUS_OK) {
     return PERI_CLI_OK;
   }
-  peri_cli_explain(status, result->text, arguments->target, text, sizeof(text));
+  peri_cli_advise(status, result->text, arguments->target, text, sizeof(text));
   peri_rpc_result_done(result);
   fail(text);
   return status == PERI_STATUS_NOT_FOUND ? PERI_CLI_ABSENT : PERI_CLI_FAILURE;

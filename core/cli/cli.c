@@ -93,7 +93,7 @@ static const struct verb verbs[] = {
      "trailers; get, set, remove and call print it (--header "
      "perigee-explain=1).\n",
      CALL | PERI_CLI_JSON | PERI_CLI_HEADER | PERI_CLI_AUTHORITY, 0, 2,
-     peri_cli_explain_verb},
+     peri_cli_explain},
     {"stats", "[PREFIX]", "show counters and gauges",
      "PREFIX chooses those whose name begins so, as perigee_cache.\n",
      CALL | PERI_CLI_JSON, 0, 1, peri_cli_stats},

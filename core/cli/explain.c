@@ -179,7 +179,7 @@ static bool put_words(const struct peri_cli_arguments *arguments,
   return true;
 }
 
-int peri_cli_explain_verb(const struct peri_cli_run *run) {
+int peri_cli_explain(const struct peri_cli_run *run) {
   const struct peri_cli_arguments *arguments = run->arguments;
   struct peri_rpc_result result;
   Perigee__V1__ExplainRequest request = PERIGEE__V1__EXPLAIN_REQUEST__INIT;

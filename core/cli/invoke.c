@@ -205,8 +205,8 @@ static int conclude(const struct invocation *call,
              peri_status_name(outcome->status), call->arguments->target,
              outcome->text);
   } else {
-    peri_cli_explain(outcome->status, outcome->text, call->arguments->target,
-                     text, sizeof(text));
+    peri_cli_advise(outcome->status, outcome->text, call->arguments->target,
+                    text, sizeof(text));
   }
   return fail(text, outcome->status == PERI_STATUS_NOT_FOUND
                         ? PERI_CLI_ABSENT

@@ -7,6 +7,7 @@ struct peri_rpc_channel;
 struct peri_rpc_result;
 struct ProtobufCMessage;
 
+/// What the process ends with.
 enum peri_cli_exit {
   PERI_CLI_OK = 0,
   PERI_CLI_FAILURE = 1,
@@ -37,8 +38,8 @@ int peri_cli_garbled(const struct peri_cli_arguments *arguments);
 
 /// The words that say what a call's status means here and what to do. Written
 /// for people; `ret_text` is NUL-terminated.
-void peri_cli_explain(int status, const char *words, const char *target,
-                      char *ret_text, size_t capacity);
+void peri_cli_advise(int status, const char *words, const char *target,
+                     char *ret_text, size_t capacity);
 
 /// The verbs. @return the exit status.
 int peri_cli_get(const struct peri_cli_run *run);
@@ -47,7 +48,7 @@ int peri_cli_remove(const struct peri_cli_run *run);
 int peri_cli_peers(const struct peri_cli_run *run);
 int peri_cli_services(const struct peri_cli_run *run);
 int peri_cli_policy(const struct peri_cli_run *run);
-int peri_cli_explain_verb(const struct peri_cli_run *run);
+int peri_cli_explain(const struct peri_cli_run *run);
 int peri_cli_stats(const struct peri_cli_run *run);
 int peri_cli_check(const struct peri_cli_run *run);
 int peri_cli_invoke(const struct peri_cli_run *run);

@@ -3,7 +3,7 @@ local C, ffi = cffi.load({ "cli/verbs.h", "base/status.h" })
 
 local function explain(status, words)
   local text = ffi.new("char[512]")
-  C.peri_cli_explain(status, words, "127.0.0.1:1", text, 512)
+  C.peri_cli_advise(status, words, "127.0.0.1:1", text, 512)
   return ffi.string(text)
 end
 
