@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/proto.h"
 #include "base/status.h"
 #include "model/decision.h"
 
@@ -23,11 +24,6 @@ static void *take(struct making *making, size_t bytes) {
   void *memory = making->failed ? NULL : peri_arena_alloc(making->arena, bytes);
   making->failed = memory == NULL;
   return memory;
-}
-
-static ProtobufCBinaryData text(const char *value) {
-  ProtobufCBinaryData data = {strlen(value), (uint8_t *)(uintptr_t)value};
-  return data;
 }
 
 static void put_words(struct making *making, const struct peri_decision *from,
@@ -49,7 +45,7 @@ static void put_missed(struct making *making, const struct peri_decision *from,
                        Perigee__V1__Decision *to) {
   to->missed = take(making, (from->missed_count + 1) * sizeof(*to->missed));
   for (size_t i = 0; !making->failed && i < from->missed_count; i++) {
-    to->missed[to->n_missed++] = text(from->missed[i]);
+    to->missed[to->n_missed++] = peri_proto_text(from->missed[i]);
   }
   to->missed_more = (uint32_t)from->missed_more;
 }
@@ -63,13 +59,13 @@ static void put_candidates(struct making *making,
   for (size_t i = 0; !making->failed && i < count; i++) {
     const struct peri_decision_candidate *candidate = &from->candidates[i];
     perigee__v1__candidate__init(&all[i]);
-    all[i].address = text(candidate->address);
-    all[i].zone = text(candidate->zone);
+    all[i].address = peri_proto_text(candidate->address);
+    all[i].zone = peri_proto_text(candidate->zone);
     all[i].weight = candidate->weight;
     all[i].inflight = candidate->inflight;
     all[i].latency_ns = candidate->latency_ns;
     all[i].failures = candidate->failures;
-    all[i].metadata = text(candidate->metadata);
+    all[i].metadata = peri_proto_text(candidate->metadata);
     all[i].self = candidate->self;
     all[i].suspect = candidate->suspect;
     all[i].tried = candidate->tried;
@@ -88,46 +84,35 @@ static Perigee__V1__Decision *make(struct making *making,
   }
   int64_t now_ns = peri_clock_unix_ns();
   perigee__v1__decision__init(to);
-  to->kind = text(from->kind == PERI_DECISION_KEY ? "key" : "call");
+  to->kind = peri_proto_text(from->kind == PERI_DECISION_KEY ? "key" : "call");
   to->worker = worker;
   to->at_ns = from->at_ns;
   to->age_ms =
       now_ns > from->at_ns ? (uint64_t)(now_ns - from->at_ns) / NS_PER_MS : 0;
-  to->subject = text(from->subject);
-  to->key = text(from->key);
+  to->subject = peri_proto_text(from->subject);
+  to->key = peri_proto_text(from->key);
   to->attempt = from->attempt;
-  to->after = text(from->after);
+  to->after = peri_proto_text(from->after);
   to->route = from->route;
-  to->found = text(from->found);
-  to->service = text(from->service);
+  to->found = peri_proto_text(from->found);
+  to->service = peri_proto_text(from->service);
   to->weight = from->weight;
   to->weights = from->weights;
-  to->policy = text(from->policy);
+  to->policy = peri_proto_text(from->policy);
   to->version = from->version;
   to->older = from->older;
-  to->reason = text(from->reason);
-  to->trouble = text(from->trouble);
+  to->reason = peri_proto_text(from->reason);
+  to->trouble = peri_proto_text(from->trouble);
   to->took_ns = from->took_ns;
-  to->chosen = text(from->chosen);
-  to->outcome = text(from->outcome);
-  to->status = text(from->status >= 0 ? peri_status_name(from->status) : "");
+  to->chosen = peri_proto_text(from->chosen);
+  to->outcome = peri_proto_text(from->outcome);
+  to->status =
+      peri_proto_text(from->status >= 0 ? peri_status_name(from->status) : "");
   to->elapsed_ns = from->elapsed_ns;
   put_missed(making, from, to);
   put_candidates(making, from, to);
   put_words(making, from, to);
   return to;
-}
-
-static int pack(const Perigee__V1__ExplainResponse *response,
-                struct peri_buffer *bytes) {
-  size_t len = protobuf_c_message_get_packed_size(&response->base);
-  int rc = peri_buffer_reserve(bytes, len > 0 ? len : 1);
-  if (rc == 0) {
-    protobuf_c_message_pack(&response->base,
-                            (uint8_t *)bytes->ptr + bytes->len);
-    bytes->len += len;
-  }
-  return rc;
 }
 
 int peri_explain_pack(const struct peri_decision *const *decisions,
@@ -142,7 +127,7 @@ int peri_explain_pack(const struct peri_decision *const *decisions,
     response.decisions[response.n_decisions++] =
         make(&making, decisions[i], worker);
   }
-  int rc = making.failed ? PERI_ENOMEM : pack(&response, bytes);
+  int rc = making.failed ? PERI_ENOMEM : peri_proto_pack(&response.base, bytes);
   peri_buffer_done(&making.words);
   peri_arena_free(making.arena);
   return rc;
@@ -166,7 +151,7 @@ int peri_explain_merge(struct peri_buffer *bytes) {
           sizeof(response->decisions[0]), compare);
   }
   bytes->len = 0;
-  int rc = pack(response, bytes);
+  int rc = peri_proto_pack(&response->base, bytes);
   perigee__v1__explain_response__free_unpacked(response, NULL);
   return rc;
 }
