@@ -11,9 +11,9 @@
 #include "base/slice.h"
 #include "base/text.h"
 
-enum { PATH_BYTES = 512, SHOWN_BYTES = 80, DEPTH = 64 };
+enum { PATH_BYTES = 512, SHOWN_BYTES = 80 };
 
-/// One walk through both trees.
+/// One walk through both trees, which are as deep as what script reads may be.
 struct walk {
   const struct peri_setup *before;
   const struct peri_setup *after;
@@ -21,7 +21,6 @@ struct walk {
   size_t count;
   size_t lines;
   int rc;
-  int depth;
   char path[PATH_BYTES];
 };
 
@@ -172,19 +171,29 @@ static int by_name(const void *a, const void *b) {
   return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void compare_objects(struct walk *walk, const struct peri_json *a,
-                            const struct peri_json *b) {
+/// The keys of one or two objects; `names` is to be freed. None when out of
+/// memory, which the walk then knows.
+static struct keys collect_all(struct walk *walk, const struct peri_json *a,
+                               const struct peri_json *b) {
   struct keys keys = {.count = 0};
-  size_t most = peri_json_size(a) + peri_json_size(b);
+  size_t most = peri_json_size(a) + (b != NULL ? peri_json_size(b) : 0);
   keys.names = calloc(most + 1, sizeof(*keys.names));
   if (keys.names == NULL) {
     walk->rc = PERI_ENOMEM;
     walk->count++;
-    return;
+    return keys;
   }
   peri_json_each(a, collect, &keys);
-  peri_json_each(b, collect, &keys);
+  if (b != NULL) {
+    peri_json_each(b, collect, &keys);
+  }
   qsort(keys.names, keys.count, sizeof(*keys.names), by_name);
+  return keys;
+}
+
+static void compare_objects(struct walk *walk, const struct peri_json *a,
+                            const struct peri_json *b) {
+  struct keys keys = collect_all(walk, a, b);
   for (size_t i = 0; i < keys.count; i++) {
     if (i == 0 || strcmp(keys.names[i], keys.names[i - 1]) != 0) {
       descend(walk, keys.names[i], peri_json_get(a, keys.names[i]),
@@ -206,20 +215,12 @@ static const struct peri_json *named_at(const struct peri_json *object,
 static void compare_mixed(struct walk *walk, const struct peri_json *list,
                           const struct peri_json *object, bool list_first) {
   size_t count = peri_json_size(list);
-  struct keys keys = {.count = 0};
-  keys.names = calloc(peri_json_size(object) + 1, sizeof(*keys.names));
-  if (keys.names == NULL) {
-    walk->rc = PERI_ENOMEM;
-    walk->count++;
-    return;
-  }
+  struct keys keys = collect_all(walk, object, NULL);
   for (size_t i = 0; i < count; i++) {
     const struct peri_json *a = peri_json_at(list, i);
     const struct peri_json *b = named_at(object, i);
     descend_at(walk, i, list_first ? a : b, list_first ? b : a);
   }
-  peri_json_each(object, collect, &keys);
-  qsort(keys.names, keys.count, sizeof(*keys.names), by_name);
   for (size_t i = 0; i < keys.count; i++) {
     const char *key = keys.names[i];
     size_t number =
@@ -257,10 +258,9 @@ static void compare(struct walk *walk, const struct peri_json *a,
   // An empty Lua table is neither a list nor not one.
   bool empty = both && is_container(a) && is_container(b) &&
                peri_json_size(a) == 0 && peri_json_size(b) == 0;
-  if (empty || (a == NULL && b == NULL) || walk->depth == DEPTH) {
+  if (empty || (a == NULL && b == NULL)) {
     return;
   }
-  walk->depth++;
   if (same_type && peri_json_type(a) == PERI_JSON_ARRAY) {
     compare_arrays(walk, a, b);
   } else if (same_type && peri_json_type(a) == PERI_JSON_OBJECT) {
@@ -271,7 +271,6 @@ static void compare(struct walk *walk, const struct peri_json *a,
   } else if (!same_type || !same_scalar(a, b)) {
     differ(walk, a, b);
   }
-  walk->depth--;
 }
 
 static bool section_differs(const struct walk *walk, const char *key) {

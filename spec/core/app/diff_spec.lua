@@ -49,6 +49,13 @@ describe("the difference of two configurations", function()
     assert.equal('balancer[1]: "pin" -> "a"\nbalancer[2]: added, "b"\nbalancer.by: removed, was "x"\n', lines(named, 'balancer = { "a", "b" }'))
   end)
 
+  it("goes as deep as a configuration may", function()
+    local function deep(word)
+      return 'balancer = { "pin", x = ' .. ("{ a = "):rep(62) .. '"' .. word .. '"' .. ("}"):rep(63)
+    end
+    assert.equal("balancer.x" .. (".a"):rep(62) .. ': "b" -> "c"\n', lines(deep("b"), deep("c")))
+  end)
+
   it("is in the order of the keys", function()
     assert.equal(
       'drain: "1s" -> "2s"\ngroups.a.bytes: "1MiB" -> "2MiB"\ngroups.a.ttl: "1s" -> "2s"\n',
