@@ -19,6 +19,16 @@ static void fill_descriptors(void) {
   }
 }
 
+static int serve(int argc, const char *const *argv,
+                 const struct peri_folders *folders, const char *problem) {
+  bool stuck = false;
+  int status = peri_serve_main(argc, argv, folders, problem, &stuck);
+  if (stuck) {
+    _exit(status);
+  }
+  return status;
+}
+
 /// `perigee serve` is the sidecar; every other verb talks to one.
 int main(int argc, char **argv) {
   struct peri_folders folders;
@@ -28,8 +38,7 @@ int main(int argc, char **argv) {
   int count = argc > 0 ? argc - 1 : 0;
   int rc = peri_folders_find(getenv("PERIGEE_DATA"), NULL, &folders, &problem);
   if (count > 0 && strcmp(rest[0], "serve") == 0) {
-    return peri_serve_main(count - 1, rest + 1, rc < 0 ? NULL : &folders,
-                           problem.text);
+    return serve(count - 1, rest + 1, rc < 0 ? NULL : &folders, problem.text);
   }
   return peri_cli_main(count, rest, rc < 0 ? NULL : folders.lua,
                        rc < 0 ? NULL : folders.plugins, problem.text);

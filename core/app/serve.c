@@ -26,7 +26,7 @@ static bool missing_default(const struct peri_serve_options *options,
 
 int peri_serve_main(int argc, const char *const *argv,
                     const struct peri_folders *folders,
-                    const char *folders_problem) {
+                    const char *folders_problem, bool *ret_stuck) {
   struct peri_serve_options options, defaults;
   struct peri_problem problem = {0, ""};
   struct peri_setup setup;
@@ -62,8 +62,8 @@ int peri_serve_main(int argc, const char *const *argv,
     return rc == PERI_ENOMEM ? PERI_EXIT_FAILURE : PERI_EXIT_USAGE;
   }
   peri_setup_warn(setup.config);
-  int status =
-      peri_sidecar_run(options.config, &setup, folders, options.command);
+  int status = peri_sidecar_run(options.config, &setup, folders,
+                                options.command, ret_stuck);
   peri_setup_done(&setup);
   return status;
 }

@@ -17,6 +17,7 @@ enum peri_exit {
 /// told to stop, and returns the exit status. Call it once, before any thread.
 /// @param folders  NULL when they were not found: the sidecar then ends with
 /// the words of `folders_problem`
+/// @param[out] ret_stuck  as peri_sidecar_run(); else untouched
 int peri_serve_main(int argc, const char *const *argv,
                     const struct peri_folders *folders,
-                    const char *folders_problem);
+                    const char *folders_problem, bool *ret_stuck);

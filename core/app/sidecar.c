@@ -272,6 +272,7 @@ static void tear_down(struct peri_sidecar *car) {
   peri_registry_free(car->registry);
   peri_child_free(car->child);
   for (size_t i = 0; i < car->count; i++) {
+    car->stuck = car->stuck || peri_worker_stuck(car->workers[i]);
     peri_worker_free(car->workers[i]);
   }
   free(car->workers);
@@ -297,6 +298,7 @@ static void tear_down(struct peri_sidecar *car) {
   peri_ask_free(car->ask);
   if (car->loop != NULL && peri_loop_free(car->loop) < 0) {
     peri_log(PERI_LOG_ERROR, "app", "the control loop left handles open");
+    car->stuck = true;
   }
   if (car->cache != NULL) {
     peri_cache_free(car->cache);
@@ -308,7 +310,7 @@ static void tear_down(struct peri_sidecar *car) {
 
 int peri_sidecar_run(const char *file, const struct peri_setup *setup,
                      const struct peri_folders *folders,
-                     const char *const *command) {
+                     const char *const *command, bool *ret_stuck) {
   struct peri_sidecar car = {.setup = setup,
                              .config = setup->config,
                              .folders = folders,
@@ -328,5 +330,6 @@ int peri_sidecar_run(const char *file, const struct peri_setup *setup,
   if (!car.stuck) {
     tear_down(&car);
   }
+  *ret_stuck = car.stuck;
   return car.status;
 }

@@ -44,7 +44,7 @@ struct peri_sidecar {
   const struct peri_folders *folders;
   enum peri_sidecar_state state;
   int status;  // enum peri_exit
-  bool stuck;  // a worker does not end: leave everything to the system
+  bool stuck;  // a thread does not end: leave everything to the system
   struct peri_loop *loop;
   struct peri_mailbox *mailbox;
   struct peri_metrics *metrics;

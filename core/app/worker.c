@@ -209,6 +209,7 @@ static void tear_down(struct peri_worker *worker) {
   if (worker->loop != NULL && peri_loop_free(worker->loop) < 0) {
     peri_log(PERI_LOG_ERROR, "app", "worker %u left handles open",
              worker->options.index);
+    worker->stuck = true;
   }
   peri_health_free(worker->health);
   peri_reflection_free(worker->reflection);
@@ -340,6 +341,10 @@ void peri_worker_drain(struct peri_worker *worker, enum peri_side side) {
 
 void peri_worker_stop(struct peri_worker *worker) {
   peri_mailbox_post(worker->mailbox, &worker->stop);
+}
+
+bool peri_worker_stuck(const struct peri_worker *worker) {
+  return worker->stuck;
 }
 
 void peri_worker_free(struct peri_worker *worker) {

@@ -76,5 +76,9 @@ void peri_worker_drain(struct peri_worker *worker, enum peri_side side);
 /// Asks it to end at once. Once only.
 void peri_worker_stop(struct peri_worker *worker);
 
+/// Whether something that its loop waits for, such as a file, does not end;
+/// only after `stopped`.
+bool peri_worker_stuck(const struct peri_worker *worker);
+
 /// Joins the thread and frees the rest; only after `stopped`. NULL is fine.
 void peri_worker_free(struct peri_worker *worker);

@@ -37,6 +37,7 @@ struct peri_door {
 struct peri_worker {
   struct peri_worker_options options;
   pthread_t thread;
+  bool stuck;  // something of its loop does not end
   struct peri_loop *loop;
   struct peri_mailbox *mailbox;
   struct peri_h2_client *client;

@@ -29,6 +29,16 @@ describe("a folder that hangs", function()
     return car:call({ group = "g", key = key }).value
   end
 
+  --- Waits until the sidecar hangs in such a call.
+  local function await_hanging(call)
+    proc.await(call, 10000, function()
+      local file = assert(io.open(flag))
+      local text = file:read("*a")
+      file:close()
+      return text:find(call .. "\n", 1, true) ~= nil
+    end)
+  end
+
   before_each(function()
     folder, flag = sidecar.folder .. "/slow", sidecar.folder .. "/hang"
     assert(os.execute("mkdir -p " .. folder .. "/fallback") == 0)
@@ -72,13 +82,29 @@ describe("a folder that hangs", function()
     proc.write(flag, "")
     policy("three")
     car.process:kill("sighup")
-    local asked = proc.start(sidecar.binary, { "policy", "reload", "--target", car.app })
-    proc.await("the question", 5000, function()
-      return car:cli("policy", "list").code == 0
-    end)
+    await_hanging("opendir " .. folder .. "/")
     car:stop(15000)
-    asked:wait()
-    assert.truthy(asked.err:find("UNAVAILABLE", 1, true), asked.err)
+  end)
+
+  it("keeps a sidecar from ending for a while only, also when a fetch reads there", function()
+    car:stop()
+    proc.write(folder .. "/fallback/reader.lua", [[
+      local file = require("perigee.file")
+      return require("perigee.policy").fallback({ name = "reader", fetch = function(_, request) return file.read(request:key()) end })]])
+    proc.write(folder .. "/a.txt", "a")
+    car = sidecar.start(([[return {
+      workers = 2, drain = "1s", listen = { app = "127.0.0.1:0", admin = "127.0.0.1:0" }, files = { %q },
+      policies = { path = { %q } }, groups = { g = { fallback = "reader" }, h = { fallback = "mine" } },
+    }]]):format(folder, folder), { env = { LD_PRELOAD = library, PERI_HANG_FILE = flag } })
+    assert.equal("a", get("a.txt"))
+    proc.write(flag, "")
+    local asked = proc.start(sidecar.binary, { "get", "g", "./a.txt", "--target", car.app })
+    await_hanging("open " .. folder)
+    assert.equal("two", car:call({ group = "h", key = "k" }).value)
+    car.process:kill("sigterm")
+    car.process:wait(20000)
+    assert.truthy(car.process.err:find("worker %d left handles open"), car.process.err)
+    assert.not_equal(0, (asked:wait()))
   end)
 end)
 
