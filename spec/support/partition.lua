@@ -28,10 +28,11 @@ end
 local function set(self, mode, more)
   local order = more or {}
   order.mode = mode
-  return self.tool:tell(order).conns
+  local told = self.tool:tell(order)
+  return told.conns, told.came
 end
 
---- Each returns how many connections there were. What it does holds until the next.
+--- Each returns how many connections there were, and how many had been made in all. What it does holds until the next.
 function Partition:pass()
   return set(self, "pass")
 end

@@ -30,6 +30,7 @@ type relay struct {
 	mode   order
 	left   int // bytes until the end, when truncating
 	pairs  map[*pair]bool
+	came   int // connections accepted in all
 }
 
 // pair is one connection of a client, and what it leads to.
@@ -80,6 +81,7 @@ func (r *relay) serve(client net.Conn) {
 	p := &pair{client: client}
 	r.lock.Lock()
 	r.pairs[p] = true
+	r.came++
 	r.lock.Unlock()
 	if !r.waitOpen(p) {
 		return
@@ -207,7 +209,7 @@ func (r *relay) obey(line []byte) (interface{}, error) {
 		}
 		r.mode.Mode = "blackhole"
 	}
-	conns := len(r.pairs)
+	conns, came := len(r.pairs), r.came
 	r.moved.Broadcast()
 	r.lock.Unlock()
 	switch o.Mode {
@@ -225,7 +227,7 @@ func (r *relay) obey(line []byte) (interface{}, error) {
 			return nil, err
 		}
 	}
-	return map[string]interface{}{"mode": o.Mode, "conns": conns}, nil
+	return map[string]interface{}{"mode": o.Mode, "conns": conns, "came": came}, nil
 }
 
 // proxy stands in front of a server and does to its connections what networks do.
