@@ -67,6 +67,33 @@ describe("h2/pool", function()
     assert.is_true(waits[3] > waits[1])
   end)
 
+  it("strays with the back-off, so that many do not come back at once", function()
+    rig = M.rig({ pool = { backoff_min_ms = 400 } })
+    local function now_ms()
+      return tonumber(C.peri_loop_now_ns(rig.ptr.loop)) / 1e6
+    end
+    local since, waits = {}, {}
+    for _ = 1, 8 do
+      local address = dead()
+      assert.equal(C.PERI_ECONNECT, rig.fetch("/echo", nil, address)["end"].code)
+      since[address] = now_ms()
+    end
+    while next(since) do
+      rig.step(2)
+      for address, from in pairs(since) do
+        local before = rig.metric("perigee_h2_streams_total", 'listener="client"')
+        local call = rig.open("/echo", nil, address)
+        -- Only streams that get a connection are counted.
+        if rig.metric("perigee_h2_streams_total", 'listener="client"') > before then
+          waits[#waits + 1], since[address] = now_ms() - from, nil
+        end
+        rig.wait(call)
+      end
+    end
+    table.sort(waits)
+    assert.is_true(waits[1] >= 300 and waits[8] - waits[1] > 20, table.concat(waits, " "))
+  end)
+
   it("comes back at once after a connection that had worked", function()
     rig = M.rig({ client = { idle_ms = 60 }, pool = { backoff_min_ms = 5000 } })
     rig.listen()
