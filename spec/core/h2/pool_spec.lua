@@ -72,26 +72,40 @@ describe("h2/pool", function()
     local function now_ms()
       return tonumber(C.peri_loop_now_ns(rig.ptr.loop)) / 1e6
     end
-    local since, waits = {}, {}
-    for _ = 1, 8 do
-      local address = dead()
-      assert.equal(C.PERI_ECONNECT, rig.fetch("/echo", nil, address)["end"].code)
-      since[address] = now_ms()
-    end
-    while next(since) do
-      rig.step(2)
-      for address, from in pairs(since) do
-        local before = rig.metric("perigee_h2_streams_total", 'listener="client"')
-        local call = rig.open("/echo", nil, address)
-        -- Only streams that get a connection are counted.
-        if rig.metric("perigee_h2_streams_total", 'listener="client"') > before then
-          waits[#waits + 1], since[address] = now_ms() - from, nil
+
+    --- How long eight addresses that fail are left alone: the shortest and the longest time.
+    local function waits()
+      local since, least, most = {}, math.huge, 0
+      for _ = 1, 8 do
+        local address = dead()
+        assert.equal(C.PERI_ECONNECT, rig.fetch("/echo", nil, address)["end"].code)
+        since[address] = now_ms()
+      end
+      while next(since) do
+        rig.step(2)
+        for address, from in pairs(since) do
+          local before = rig.metric("perigee_h2_streams_total", 'listener="client"')
+          local call = rig.open("/echo", nil, address)
+          -- Only streams that get a connection are counted.
+          if rig.metric("perigee_h2_streams_total", 'listener="client"') > before then
+            least, most = math.min(least, now_ms() - from), math.max(most, now_ms() - from)
+            since[address] = nil
+          end
+          rig.wait(call)
         end
-        rig.wait(call)
+      end
+      return least, most
+    end
+
+    -- A machine that is busy when they are due may see all of them at once.
+    for _ = 1, 10 do
+      local least, most = waits()
+      assert.is_true(least >= 300, least)
+      if most - least > 20 then
+        return
       end
     end
-    table.sort(waits)
-    assert.is_true(waits[1] >= 300 and waits[8] - waits[1] > 20, table.concat(waits, " "))
+    error("all come back at once, ten times")
   end)
 
   it("comes back at once after a connection that had worked", function()
