@@ -141,10 +141,11 @@ static void fail(struct peri_change *change, int code, const char *words) {
   refuse(change);
 }
 
-static int ask(struct peri_change *change, const void *question,
-               void (*run)(struct peri_part *part),
-               void (*done)(void *ctx, struct peri_part *parts, size_t count)) {
-  struct peri_round_options round = {
+static struct peri_round_options round_of(
+    struct peri_change *change, const void *question,
+    void (*run)(struct peri_part *part),
+    void (*done)(void *ctx, struct peri_part *parts, size_t count)) {
+  return (struct peri_round_options){
       .control = change->options.control,
       .places = change->options.places,
       .count = change->options.count,
@@ -153,6 +154,12 @@ static int ask(struct peri_change *change, const void *question,
       .done = done,
       .ctx = change,
   };
+}
+
+static int ask(struct peri_change *change, const void *question,
+               void (*run)(struct peri_part *part),
+               void (*done)(void *ctx, struct peri_part *parts, size_t count)) {
+  struct peri_round_options round = round_of(change, question, run, done);
   return peri_round_start(&round);
 }
 
@@ -221,14 +228,6 @@ static void on_committed(void *ctx, struct peri_part *parts, size_t count) {
   finish(change, 0, roster, false);
 }
 
-/// The registry takes its part; from then on nothing can fail.
-static int update_registry(struct peri_change *change) {
-  return change->setup.config == NULL
-             ? 0
-             : peri_registry_update(change->options.registry,
-                                    change->setup.config, &change->problem);
-}
-
 /// Brings together what the workers could not make.
 static int gather(struct peri_change *change, struct peri_part *parts,
                   size_t count) {
@@ -263,21 +262,33 @@ static int decide(struct peri_change *change, struct peri_part *parts,
     return peri_problem_set(problem, PERI_ESCRIPT, "%s %s: %s", first->kind,
                             first->name, first->words);
   }
-  rc = peri_round_problem(parts, count, problem);
-  return rc == 0 ? update_registry(change) : rc;
+  return peri_round_problem(parts, count, problem);
 }
 
 static void on_prepared(void *ctx, struct peri_part *parts, size_t count) {
   struct peri_change *change = ctx;
+  struct peri_round *round = NULL;
   change->preparing = false;
-  if (decide(change, parts, count) < 0) {
+  int rc = decide(change, parts, count);
+  if (rc == 0) {
+    struct peri_round_options commit =
+        round_of(change, change->failures, peri_stage_commit, on_committed);
+    rc = peri_round_new(&commit, &round);
+    if (rc < 0) {
+      peri_problem_set(&change->problem, rc, "%s", peri_error_text(rc));
+    }
+  }
+  // The last thing that can fail: from here on all switch.
+  if (rc == 0 && change->setup.config != NULL) {
+    rc = peri_registry_update(change->options.registry, change->setup.config,
+                              &change->problem);
+  }
+  if (rc < 0) {
+    peri_round_free(round);
     abort_all(change);
     return;
   }
-  int rc = ask(change, change->failures, peri_stage_commit, on_committed);
-  if (rc < 0) {
-    fail(change, rc, NULL);
-  }
+  peri_round_ask(round);
 }
 
 /// Whether what was read differs from what runs; negative, with words, when it

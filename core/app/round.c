@@ -6,6 +6,7 @@
 
 struct peri_round {
   struct peri_mailbox *control;
+  const struct peri_round_place *places;  // until it asks
   void (*run)(struct peri_part *part);
   void (*done)(void *ctx, struct peri_part *parts, size_t count);
   void *ctx;
@@ -23,8 +24,7 @@ static void run_answer(struct peri_message *message) {
     return;
   }
   round->done(round->ctx, round->parts, round->count);
-  peri_mailbox_unref(round->control);
-  free(round);
+  peri_round_free(round);
 }
 
 void peri_part_end(struct peri_part *part) {
@@ -39,7 +39,8 @@ static void run_question(struct peri_message *message) {
   part->round->run(part);
 }
 
-int peri_round_start(const struct peri_round_options *options) {
+int peri_round_new(const struct peri_round_options *options,
+                   struct peri_round **ret_round) {
   size_t count = options->count;
   if (count == 0) {
     return PERI_EINVAL;
@@ -50,6 +51,7 @@ int peri_round_start(const struct peri_round_options *options) {
     return PERI_ENOMEM;
   }
   round->control = peri_mailbox_ref(options->control);
+  round->places = options->places;
   round->run = options->run;
   round->done = options->done;
   round->ctx = options->ctx;
@@ -61,12 +63,35 @@ int peri_round_start(const struct peri_round_options *options) {
     part->round = round;
     part->place = options->places[i].place;
     part->question = options->question;
-    if (peri_mailbox_post(options->places[i].mailbox, &part->message) < 0) {
+  }
+  *ret_round = round;
+  return 0;
+}
+
+void peri_round_ask(struct peri_round *round) {
+  for (size_t i = 0; i < round->count; i++) {
+    struct peri_part *part = &round->parts[i];
+    if (peri_mailbox_post(round->places[i].mailbox, &part->message) < 0) {
       part->code = PERI_ECLOSED;
       peri_part_end(part);
     }
   }
-  return 0;
+}
+
+void peri_round_free(struct peri_round *round) {
+  if (round != NULL) {
+    peri_mailbox_unref(round->control);
+    free(round);
+  }
+}
+
+int peri_round_start(const struct peri_round_options *options) {
+  struct peri_round *round = NULL;
+  int rc = peri_round_new(options, &round);
+  if (rc == 0) {
+    peri_round_ask(round);
+  }
+  return rc;
 }
 
 int peri_round_problem(const struct peri_part *parts, size_t count,

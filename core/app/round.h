@@ -28,6 +28,7 @@ struct peri_round_place {
   void *place;
 };
 
+/// Who is asked what, and who is told.
 struct peri_round_options {
   struct peri_mailbox *control;  // the calling thread's own; referenced
   const struct peri_round_place *places;
@@ -35,14 +36,22 @@ struct peri_round_options {
   const void *question;  // borrowed until `done`
   /// On each worker's thread; answers with peri_part_end(), now or later.
   void (*run)(struct peri_part *part);
-  /// On the control thread, once, never from within peri_round_start(): all
-  /// have answered. The parts are freed afterwards.
+  /// On the control thread, once, never from within peri_round_ask(): all have
+  /// answered. The parts are freed afterwards.
   void (*done)(void *ctx, struct peri_part *parts, size_t count);
   void *ctx;
 };
 
-/// Asks. Control thread. @return 0, or PERI_ENOMEM or PERI_EINVAL (no places):
-/// nobody was asked.
+/// A round that has not begun; `places` must live until it does. Control
+/// thread. @return 0, PERI_ENOMEM or PERI_EINVAL (no places).
+int peri_round_new(const struct peri_round_options *options,
+                   struct peri_round **ret_round);
+/// Asks, which cannot fail; the round frees itself behind `done`.
+void peri_round_ask(struct peri_round *round);
+/// Frees one that did not ask. NULL is fine.
+void peri_round_free(struct peri_round *round);
+
+/// Makes one and asks. @return as peri_round_new(): nobody was asked then.
 int peri_round_start(const struct peri_round_options *options);
 
 /// The worker has answered.

@@ -58,18 +58,32 @@ static void done(void *ctx, struct peri_part *parts, size_t count) {
   snprintf(shim->words, sizeof(shim->words), "%.100s", problem.text);
 }
 
-int shim_round_ask(struct shim_round *shim, const void *question,
-                   void (*own)(struct peri_part *part)) {
-  struct peri_round_options options = {
+static struct peri_round_options options_of(struct shim_round *shim) {
+  return (struct peri_round_options){
       .control = shim->control,
       .places = shim->places,
       .count = SHIM_ROUND_WORKERS,
-      .question = question,
-      .run = own != NULL ? own : run,
+      .run = run,
       .done = done,
       .ctx = shim,
   };
+}
+
+int shim_round_ask(struct shim_round *shim, const void *question,
+                   void (*own)(struct peri_part *part)) {
+  struct peri_round_options options = options_of(shim);
+  options.question = question;
+  options.run = own != NULL ? own : run;
   return peri_round_start(&options);
+}
+
+void shim_round_drop(struct shim_round *shim) {
+  struct peri_round_options options = options_of(shim);
+  struct peri_round *round = NULL;
+  if (peri_round_new(&options, &round) < 0) {
+    abort();
+  }
+  peri_round_free(round);
 }
 
 void shim_round_run(struct shim_round *shim) {

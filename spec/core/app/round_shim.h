@@ -35,6 +35,8 @@ void shim_round_new(struct shim_round *shim);
 /// answers 0.
 int shim_round_ask(struct shim_round *shim, const void *question,
                    void (*run)(struct peri_part *part));
+/// Makes a round, drops it, and asks nobody.
+void shim_round_drop(struct shim_round *shim);
 /// Runs every loop once.
 void shim_round_run(struct shim_round *shim);
 void shim_round_answer(struct shim_round *shim, int worker, int code);

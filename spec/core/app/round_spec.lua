@@ -59,6 +59,15 @@ describe("a round", function()
     assert.equal(2, shim.done)
   end)
 
+  it("asks nobody until it is told to", function()
+    C.shim_round_drop(shim)
+    C.shim_round_run(shim)
+    assert.equal(0, shim.done)
+    for i = 0, 2 do
+      assert.equal(0, shim.workers[i].asked)
+    end
+  end)
+
   it("ends although a worker ends while it is asked", function()
     ask(true)
     C.shim_round_run(shim)
