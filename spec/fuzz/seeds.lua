@@ -132,3 +132,62 @@ for i, message in ipairs({ "\10\3tom\18\2\8\42", "\18\10\8\150\1\18\5hello", "\2
   end
 end
 write("fuzz_field", fields)
+
+local patterns = {}
+for i, pattern in ipairs({ "^(%a+)-(%d*)$", "[^%s%-]+", "%b()", "%f[%w]x", "(.)(.-)%1%2", "()a?b*c+", "[]a]", "[^]]$", "%", "(", "[a", "%9" }) do
+  patterns[i] = string.char(#pattern) .. pattern .. "abc-123 (x(y)z) aXaX ]"
+end
+write("fuzz_pattern", patterns)
+
+write("fuzz_config", {
+  '{"workers":2,"node":{"address":"10.0.0.7:7402","zone":"a","weight":10},"listen":{"app":"127.0.0.1:0","mesh":"unix:/x"},"drain":"5s"}',
+  '{"registry":{"kind":"etcd","endpoints":["http://127.0.0.1:2379"],"ttl":"10s","prefix":""},"cluster":"c","files":["/x"]}',
+  '{"registry":{"kind":"static","services":{"orders":[{"address":"10.0.0.9:1","weight":10,"zone":"a","metadata":{"x":1}}]}}}',
+  '{"groups":{"g":{"bytes":"64MiB","ttl":"60s","negative_ttl":"1s","picker":"ring_crc32","peer_timeout":"1s","fallback":{"1":"http_origin","url":"u"}}}}',
+  '{"provides":[{"service":"o","address":"127.0.0.1:1","weight":1,"health":"grpc"}],"balancer":{"1":"p2c"},"explain":{"app":true}}',
+  '{"routes":[{"match":{"service":"a.*","header":{"x":{"prefix":"p"},"y":{"pattern":"^a"}}},"to":{"a":1,"b":2},"timeout":"2s"}]}',
+  '{"policies":{"path":["p"],"limits":{"pick":"1ms","memory":"1MiB"}},"limits":{"streams_per_conn":10,"idle":"5m"}}',
+  '{"a":{"b":[{"a":"x","id":1},{"a":2.5},{"id":null}]}}', '[{"id":"1"},{"a":"2","id":3}]', '{"1":{"a":1},"b":[]}',
+})
+
+--- A field of a message: a number as varint, or bytes behind their length.
+local function field(number, value)
+  if type(value) == "number" then
+    return string.char(number * 8, value)
+  end
+  return string.char(number * 8 + 2, #value) .. value
+end
+local header = field(1, field(1, 7) .. field(3, 9) .. field(4, 2))
+local function event(kind, key, revision)
+  return field(11, (kind > 0 and field(1, kind) or "") .. field(2, field(1, key) .. field(2, 3) .. field(3, revision) .. field(5, "v")))
+end
+local function watch(...)
+  local bytes = { "\1" }
+  for _, message in ipairs({ ... }) do
+    bytes[#bytes + 1] = string.char(#message) .. message
+  end
+  return table.concat(bytes)
+end
+write("fuzz_etcd", {
+  watch(header .. field(2, 1) .. field(3, 1)),
+  watch(header .. field(2, 1) .. event(0, "k", 9) .. event(1, "l", 9)),
+  watch(header .. field(2, 1) .. field(7, 1) .. event(0, "k", 9), header .. field(2, 1) .. event(0, "k", 9) .. event(0, "j", 8)),
+  watch(header .. field(2, 1) .. field(4, 1) .. field(6, "rpc error: code = PermissionDenied desc = etcdserver: permission denied")),
+  "rpc error: code = OutOfRange desc = has been compacted",
+  header .. field(2, field(1, "k") .. field(5, "v")) .. field(4, 1),
+  header .. field(2, 1) .. field(3, field(1, header .. field(2, field(1, "k")))),
+})
+
+local function described(kind, more)
+  local one = field(1, "value") .. field(3, 1) .. field(4, 1) .. field(5, kind) .. field(10, "value") .. (more or "")
+  local message = field(1, "M") .. field(2, one)
+  local file = field(1, "m.proto") .. field(2, "p") .. field(4, message) .. field(5, field(1, "E") .. field(2, field(1, "A") .. field(2, 1)))
+  return string.char(0, #file) .. file
+end
+local calls = {}
+for kind = 1, 18 do
+  calls[#calls + 1] = described(kind) .. "\8\150\1\18\2hi"
+  calls[#calls + 1] = described(kind, kind == 11 and field(6, ".p.M") or kind == 14 and field(6, ".p.E") or "") .. "\10\4\10\2\8\1\8\1"
+end
+calls[#calls + 1] = described(9) .. '{"value":"x"}'
+write("fuzz_call", calls)
