@@ -10,38 +10,56 @@
 #include "base/slice.h"
 #include "script/vm.h"
 
-static void push(lua_State *L, const struct peri_json *json, int depth);
-
-struct members {
+// How values become Lua's.
+struct pusher {
   lua_State *L;
+  int array;  // where the arrays' metatable is, and null is kept; 0: neither
   int depth;
 };
 
+static void push(struct pusher *p, const struct peri_json *json);
+
 static int push_member(void *ctx, const char *key,
                        const struct peri_json *value) {
-  const struct members *members = ctx;
+  struct pusher *p = ctx;
 
-  push(members->L, value, members->depth);
-  lua_setfield(members->L, -2, key);
+  push(p, value);
+  lua_setfield(p->L, -2, key);
   return 0;
 }
 
-static void push_array(lua_State *L, const struct peri_json *json, int depth) {
+static void push_array(struct pusher *p, const struct peri_json *json) {
   size_t count = peri_json_size(json);
 
-  lua_createtable(L, (int)count, 0);
+  lua_createtable(p->L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
-    push(L, peri_json_at(json, i), depth);
-    lua_rawseti(L, -2, (int)i + 1);
+    push(p, peri_json_at(json, i));
+    lua_rawseti(p->L, -2, (int)i + 1);
+  }
+  if (p->array != 0) {
+    lua_pushvalue(p->L, p->array);
+    lua_setmetatable(p->L, -2);
   }
 }
 
-static void push(lua_State *L, const struct peri_json *json, int depth) {
-  if (depth > PERI_CONVERT_DEPTH) {
+static void push_null(struct pusher *p) {
+  if (p->array != 0) {
+    lua_pushlightuserdata(p->L, NULL);
+  } else {
+    lua_pushnil(p->L);
+  }
+}
+
+static void push(struct pusher *p, const struct peri_json *json) {
+  lua_State *L = p->L;
+  struct peri_slice text;
+
+  if (p->depth > PERI_CONVERT_DEPTH) {
     luaL_error(L, "nested deeper than %d levels", (int)PERI_CONVERT_DEPTH);
   }
   luaL_checkstack(L, 4, "nested too deep");
   peri_vm_charge(L, 1);
+  p->depth++;
   switch (peri_json_type(json)) {
     case PERI_JSON_BOOL:
       lua_pushboolean(L, peri_json_to_bool(json));
@@ -50,27 +68,34 @@ static void push(lua_State *L, const struct peri_json *json, int depth) {
     case PERI_JSON_REAL:
       lua_pushnumber(L, peri_json_to_real(json));
       break;
-    case PERI_JSON_STRING: {
-      struct peri_slice text = peri_json_to_string(json);
+    case PERI_JSON_STRING:
+      text = peri_json_to_string(json);
       lua_pushlstring(L, text.ptr, text.len);
       break;
-    }
     case PERI_JSON_ARRAY:
-      push_array(L, json, depth + 1);
+      push_array(p, json);
       break;
-    case PERI_JSON_OBJECT: {
-      struct members members = {L, depth + 1};
+    case PERI_JSON_OBJECT:
       lua_createtable(L, 0, (int)peri_json_size(json));
-      peri_json_each(json, push_member, &members);
+      peri_json_each(json, push_member, p);
       break;
-    }
     default:
-      lua_pushnil(L);
+      push_null(p);
   }
+  p->depth--;
 }
 
 void peri_convert_push(struct lua_State *L, const struct peri_json *json) {
-  push(L, json, 0);
+  struct pusher pusher = {L, 0, 0};
+
+  push(&pusher, json);
+}
+
+void peri_convert_push_whole(struct lua_State *L,
+                             const struct peri_json *json) {
+  struct pusher pusher = {L, lua_gettop(L), 0};
+
+  push(&pusher, json);
 }
 
 // Reading. Nothing below raises: values are held by C while it runs.

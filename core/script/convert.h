@@ -13,6 +13,10 @@ enum peri_convert_limits { PERI_CONVERT_DEPTH = 64 };
 /// PERI_CONVERT_DEPTH. Charges one step for each value.
 void peri_convert_push(struct lua_State *L, const struct peri_json *json);
 
+/// The same without a loss: null becomes a NULL light userdata, and arrays get
+/// the metatable at the top of the stack, where it stays.
+void peri_convert_push_whole(struct lua_State *L, const struct peri_json *json);
+
 /// Reads the Lua value at `index` (positive) as JSON. A table with the keys
 /// 1 … n becomes an array, an empty one or one with named keys an object (its
 /// numbered keys are then "1", "2" …). Counts two steps for each value, and

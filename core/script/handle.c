@@ -375,20 +375,13 @@ static int peers_least(lua_State *L) {
   return 1;
 }
 
-static void register_all(lua_State *L, const luaL_Reg *functions) {
-  for (; functions->name; functions++) {
-    lua_pushcfunction(L, functions->func);
-    lua_setfield(L, -2, functions->name);
-  }
-}
-
 void peri_handle_type_open(struct lua_State *L, enum peri_handle_type type,
                            const struct luaL_Reg *methods,
                            int (*index)(struct lua_State *L)) {
   luaL_newmetatable(L, type_names[type]);
   peri_vm_of(L)->metatables[type] = lua_topointer(L, -1);
   lua_newtable(L);
-  register_all(L, methods);
+  luaL_setfuncs(L, methods, 0);
   if (index) {
     lua_pushcclosure(L, index, 1);
   }
@@ -422,6 +415,6 @@ void peri_handle_open(struct lua_State *L) {
   lua_pushcfunction(L, endpoint_text);
   lua_setfield(L, -2, "__tostring");
   peri_handle_type_open(L, PERI_HANDLE_PEERS, peers_methods, peers_index);
-  register_all(L, peers_meta);
+  luaL_setfuncs(L, peers_meta, 0);
   lua_pop(L, 2);
 }

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "script/convert.h"
 #include "script/json_text.h"
 #include "script/lib.h"
 
@@ -12,69 +13,6 @@ enum { DEPTH = 64, NS_A_BYTE = 30, MOST_BYTES = 320 << 10 };
 
 static const char document_type[] = "perigee.json.document";
 static const char array_type[] = "perigee.json.array";
-
-static void push(lua_State *L, const struct peri_json *json, int depth);
-
-struct members {
-  lua_State *L;
-  int depth;
-};
-
-static int push_member(void *ctx, const char *key,
-                       const struct peri_json *value) {
-  const struct members *members = ctx;
-
-  push(members->L, value, members->depth);
-  lua_setfield(members->L, -2, key);
-  return 0;
-}
-
-static void push_array(lua_State *L, const struct peri_json *json, int depth) {
-  size_t count = peri_json_size(json);
-
-  lua_createtable(L, (int)count, 0);
-  for (size_t i = 0; i < count; i++) {
-    push(L, peri_json_at(json, i), depth);
-    lua_rawseti(L, -2, (int)i + 1);
-  }
-  luaL_getmetatable(L, array_type);
-  lua_setmetatable(L, -2);
-}
-
-static void push_object(lua_State *L, const struct peri_json *json, int depth) {
-  struct members members = {L, depth};
-
-  lua_createtable(L, 0, (int)peri_json_size(json));
-  peri_json_each(json, push_member, &members);
-}
-
-static void push(lua_State *L, const struct peri_json *json, int depth) {
-  struct peri_slice text;
-
-  luaL_checkstack(L, 4, "nested too deep");
-  peri_vm_charge(L, 1);
-  switch (peri_json_type(json)) {
-    case PERI_JSON_BOOL:
-      lua_pushboolean(L, peri_json_to_bool(json));
-      return;
-    case PERI_JSON_INTEGER:
-    case PERI_JSON_REAL:
-      lua_pushnumber(L, peri_json_to_real(json));
-      return;
-    case PERI_JSON_STRING:
-      text = peri_json_to_string(json);
-      lua_pushlstring(L, text.ptr, text.len);
-      return;
-    case PERI_JSON_ARRAY:
-      push_array(L, json, depth + 1);
-      return;
-    case PERI_JSON_OBJECT:
-      push_object(L, json, depth + 1);
-      return;
-    default:
-      lua_pushlightuserdata(L, NULL);
-  }
-}
 
 static int release(lua_State *L) {
   struct peri_json **box = luaL_checkudata(L, 1, document_type);
@@ -106,7 +44,8 @@ static int json_decode(lua_State *L) {
   if (rc < 0) {
     return peri_lib_fail(L, rc, rc == PERI_EINVAL ? problem.text : NULL);
   }
-  push(L, *box, 0);
+  luaL_getmetatable(L, array_type);
+  peri_convert_push_whole(L, *box);
   peri_json_unref(*box);
   *box = NULL;
   return 1;

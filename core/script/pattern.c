@@ -5,7 +5,7 @@
 
 #include "script/vm.h"
 
-enum { STEPS_A_REPORT = 64, REPORTS_WITHOUT_VM = 160 };
+enum { STEPS_A_REPORT = 64, STEPS_WITHOUT_VM = 10240 };
 
 static const char *match(struct peri_pattern *m, const char *s, const char *p);
 
@@ -29,15 +29,14 @@ static bool stopped(const struct peri_pattern *m) {
 }
 
 static bool steps(struct peri_pattern *m, size_t count) {
-  m->steps += (uint32_t)count;
-  if (m->steps < STEPS_A_REPORT) {
+  m->steps += count;
+  if (m->steps - m->reported < STEPS_A_REPORT) {
     return true;
   }
-  uint32_t reported = m->steps;
-  m->steps = 0;
-  m->reports += reported / STEPS_A_REPORT;
-  if (m->vm != NULL ? !peri_vm_spend(m->vm, reported)
-                    : m->reports >= REPORTS_WITHOUT_VM) {
+  uint64_t fresh = m->steps - m->reported;
+  m->reported = m->steps;
+  if (m->vm != NULL ? !peri_vm_spend(m->vm, fresh)
+                    : m->steps >= STEPS_WITHOUT_VM) {
     m->exhausted = true;
     return false;
   }
@@ -252,16 +251,13 @@ static const char *same_again(struct peri_pattern *m, const char *s,
                               char digit) {
   int i = digit - '1';
 
-  if (i < 0 || i >= m->count || m->captures[i].len < 0) {
+  if (i < 0 || i >= m->count || m->captures[i].len == PERI_PATTERN_OPEN) {
     return fail(m, "invalid capture index");
   }
-  size_t len = (size_t)m->captures[i].len;
-  if (m->vm && !peri_vm_spend(m->vm, len / 16)) {
-    m->exhausted = true;
-    return NULL;
-  }
-  if (len > (size_t)(subject_end(m) - s) ||
-      memcmp(s, m->captures[i].at, len) != 0) {
+  ptrdiff_t len = m->captures[i].len;
+  // A position is no text that could come again.
+  if (len < 0 || len > subject_end(m) - s || !steps(m, (size_t)len / 16) ||
+      memcmp(s, m->captures[i].at, (size_t)len) != 0) {
     return NULL;
   }
   return s + len;

@@ -27,8 +27,8 @@ struct peri_pattern {
   int count;          // of captures
   const char *error;  // static words when the pattern is malformed
   bool exhausted;     // the budget is used up: peri_vm_charge(L, 0) raises
-  uint32_t steps;
-  uint32_t reports;
+  uint64_t steps;     // taken
+  uint64_t reported;  // of them, to the VM
   int depth;
 };
 

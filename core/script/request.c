@@ -76,10 +76,7 @@ void peri_request_open(struct lua_State *L) {
 
   luaL_newmetatable(L, request_type);
   lua_newtable(L);
-  for (const luaL_Reg *reg = methods; reg->name; reg++) {
-    lua_pushcfunction(L, reg->func);
-    lua_setfield(L, -2, reg->name);
-  }
+  luaL_setfuncs(L, methods, 0);
   lua_setfield(L, -2, "__index");
   lua_pushstring(L, request_type);
   lua_setfield(L, -2, "__metatable");

@@ -418,12 +418,9 @@ static void push_toolkit(lua_State *L, int declaration, int made) {
                                        {NULL, NULL}};
 
   lua_newtable(L);
-  for (const luaL_Reg *reg = functions; reg->name; reg++) {
-    lua_pushvalue(L, declaration);
-    lua_pushvalue(L, made);
-    lua_pushcclosure(L, reg->func, 2);
-    lua_setfield(L, -2, reg->name);
-  }
+  lua_pushvalue(L, declaration);
+  lua_pushvalue(L, made);
+  luaL_setfuncs(L, functions, 2);
 }
 
 // Raises when the results at -2 and -1 are false, or nil and why.

@@ -321,10 +321,7 @@ void peri_strings_open(struct lua_State *L) {
                                        {"gsub", str_gsub},
                                        {NULL, NULL}};
 
-  for (const luaL_Reg *reg = functions; reg->name; reg++) {
-    lua_pushcfunction(L, reg->func);
-    lua_setfield(L, -2, reg->name);
-  }
+  luaL_setfuncs(L, functions, 0);
   lua_getfield(L, -1, "rep");
   lua_pushcclosure(L, str_rep, 1);
   lua_setfield(L, -2, "rep");

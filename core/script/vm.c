@@ -38,10 +38,11 @@ static void *allocate(void *ud, void *ptr, size_t old_bytes, size_t new_bytes) {
     return NULL;
   }
   void *fresh = realloc(ptr, new_bytes);
-  if (!fresh) {
-    // The engine counts on shrinking to succeed.
-    return new_bytes <= old_bytes ? ptr : NULL;
+  if (!fresh && new_bytes > old_bytes) {
+    return NULL;
   }
+  // The engine counts on shrinking to succeed.
+  fresh = fresh ? fresh : ptr;
   vm->bytes = vm->bytes - old_bytes + new_bytes;
   peri_budget_block(vm, old_bytes, new_bytes);
   if (new_bytes > old_bytes + BIG_BYTES) {

@@ -19,7 +19,6 @@ static void fail(lua_State *L, struct peri_waiter *waiter, int status) {
   waiter->state = PERI_WAITER_FAILED;
   if (status == LUA_ERRMEM) {
     waiter->code = PERI_ENOMEM;
-    waiter->vm->collect_bytes = 0;  // Everything is collected before the next.
     peri_vm_keep_failure(waiter->vm, L, status);
     return;
   }
