@@ -117,7 +117,7 @@ static ProtobufCBinaryData find(const Descriptor__FileSet *set,
   return found;
 }
 
-static int refuse(response_t *response, int status, const char *words,
+static int refuse(response_t response, int status, const char *words,
                   ProtobufCBinaryData name, struct peri_buffer *answer) {
   char text[320];
   Grpc__Reflection__V1__ErrorResponse error =
@@ -132,13 +132,13 @@ static int refuse(response_t *response, int status, const char *words,
            (const char *)name.data);
   error.error_code = status;
   error.error_message = peri_proto_text(text);
-  response->message_response_case =
+  response.message_response_case =
       GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
-  response->error_response = &error;
-  return peri_proto_pack(&response->base, answer);
+  response.error_response = &error;
+  return peri_proto_pack(&response.base, answer);
 }
 
-static int tell_file(response_t *response, ProtobufCBinaryData file,
+static int tell_file(response_t response, ProtobufCBinaryData file,
                      const char *missing, ProtobufCBinaryData name,
                      struct peri_buffer *answer) {
   Grpc__Reflection__V1__FileDescriptorResponse files =
@@ -148,14 +148,14 @@ static int tell_file(response_t *response, ProtobufCBinaryData file,
   }
   files.n_file_descriptor_proto = 1;
   files.file_descriptor_proto = &file;
-  response->message_response_case =
+  response.message_response_case =
       GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
-  response->file_descriptor_response = &files;
-  return peri_proto_pack(&response->base, answer);
+  response.file_descriptor_response = &files;
+  return peri_proto_pack(&response.base, answer);
 }
 
 /// None of our messages has extensions: an empty list for those that there are.
-static int tell_extensions(const Descriptor__FileSet *set, response_t *response,
+static int tell_extensions(const Descriptor__FileSet *set, response_t response,
                            ProtobufCBinaryData type,
                            struct peri_buffer *answer) {
   Grpc__Reflection__V1__ExtensionNumberResponse numbers =
@@ -165,10 +165,10 @@ static int tell_extensions(const Descriptor__FileSet *set, response_t *response,
                   type, answer);
   }
   numbers.base_type_name = type;
-  response->message_response_case =
+  response.message_response_case =
       GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ALL_EXTENSION_NUMBERS_RESPONSE;
-  response->all_extension_numbers_response = &numbers;
-  return peri_proto_pack(&response->base, answer);
+  response.all_extension_numbers_response = &numbers;
+  return peri_proto_pack(&response.base, answer);
 }
 
 struct listing {
@@ -191,7 +191,7 @@ static void list_file(struct listing *listing, const Descriptor__File *file) {
   }
 }
 
-static int tell_services(const Descriptor__FileSet *set, response_t *response,
+static int tell_services(const Descriptor__FileSet *set, response_t response,
                          struct peri_buffer *answer) {
   struct listing listing;
   Grpc__Reflection__V1__ListServiceResponse list =
@@ -208,14 +208,14 @@ static int tell_services(const Descriptor__FileSet *set, response_t *response,
   }
   list.n_service = listing.count;
   list.service = listing.pointers;
-  response->message_response_case =
+  response.message_response_case =
       GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
-  response->list_services_response = &list;
-  return peri_proto_pack(&response->base, answer);
+  response.list_services_response = &list;
+  return peri_proto_pack(&response.base, answer);
 }
 
 static int answer_from(const Descriptor__FileSet *set, const request_t *request,
-                       response_t *response, struct peri_buffer *answer) {
+                       response_t response, struct peri_buffer *answer) {
   ProtobufCBinaryData none = {0, NULL};
   switch (request->message_request_case) {
     case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME:
@@ -254,7 +254,7 @@ int peri_reflect_answer(struct peri_slice request, struct peri_buffer *answer) {
   if (set != NULL) {
     response.valid_host = asked->host;
     response.original_request = asked;
-    rc = answer_from(set, asked, &response, answer);
+    rc = answer_from(set, asked, response, answer);
   }
   descriptor__file_set__free_unpacked(set, NULL);
   grpc__reflection__v1__server_reflection_request__free_unpacked(asked, NULL);

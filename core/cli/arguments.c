@@ -163,8 +163,8 @@ static int take_option(int left, const char *const *argv, unsigned flags,
     return unknown(argv[0], flags, ret_problem);
   }
   if (!option->valued || equals != NULL) {
-    int rc = take(option, equals != NULL ? equals + 1 : NULL, arguments,
-                  ret_problem);
+    int rc =
+        take(option, equals != NULL ? equals + 1 : "", arguments, ret_problem);
     return rc < 0 ? rc : 1;
   }
   if (left < 2) {

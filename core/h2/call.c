@@ -140,7 +140,7 @@ static void read_head(const struct peri_h2_stream *stream,
 
 static bool is_grpc(struct peri_slice type) {
   size_t len = strlen("application/grpc");
-  return peri_slice_starts(type, "application/grpc") &&
+  return type.len >= len && memcmp(type.ptr, "application/grpc", len) == 0 &&
          (type.len == len || type.ptr[len] == '+' || type.ptr[len] == ';');
 }
 

@@ -76,7 +76,7 @@ static int check_below(int root_fd, int fd) {
   if (rc == 0) {
     rc = real_path(fd, path);
   }
-  if (rc < 0) {
+  if (rc != 0) {
     return rc;
   }
   size_t len = strlen(root);

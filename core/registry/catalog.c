@@ -266,8 +266,9 @@ static bool make_room(struct peri_catalog *catalog) {
   for (struct peri_list *node = catalog->list.next; node != &catalog->list;
        node = node->next) {
     struct seen *seen = PERI_CONTAINER_OF(node, struct seen, node);
-    struct peri_peers *peers =
-        seen->kept == 0 ? peri_discovery_peers(seen->discovery) : NULL;
+    struct peri_peers *peers = seen->kept == 0 && seen->wanted_ns > 0
+                                   ? peri_discovery_peers(seen->discovery)
+                                   : NULL;
     if (peers != NULL && peri_peers_count(peers) == 0 &&
         (oldest == NULL || seen->wanted_ns < oldest->wanted_ns)) {
       oldest = seen;
