@@ -343,6 +343,9 @@ void peri_membership_free(struct peri_membership *membership) {
   peri_registrar_free(membership->registrar);
   peri_catalog_free(membership->catalog);
   peri_timer_free(membership->pulse);
+  if (membership->etcd != NULL) {
+    peri_etcd_close(membership->etcd, NULL, NULL);
+  }
   peri_config_unref(membership->config);
   free(membership->self);
   free(membership);

@@ -34,16 +34,19 @@ static void answer(struct peri_provided *provided, int error,
   done(provided->ctx, error, words);
 }
 
-void peri_provided_settle(struct peri_provided *provided) {
+bool peri_provided_settle(struct peri_provided *provided) {
   enum peri_listing_state state = peri_listing_state(provided->listing);
   if (state == PERI_LISTING_REGISTERED) {
     answer(provided, 0, "");
   } else if (state == PERI_LISTING_BLOCKED) {
     answer(provided, PERI_EBUSY, peri_listing_reason(provided->listing));
   }
+  return state == PERI_LISTING_REGISTERED || state == PERI_LISTING_BLOCKED;
 }
 
-void peri_provided_tell(const struct peri_provided *provided, bool there) {
+/// Tells where calls for it go: to its application, or nowhere when `there` is
+/// false.
+static void tell(const struct peri_provided *provided, bool there) {
   const struct peri_provider *provider = provided->provider;
   // A sidecar is nobody's application; what is closing needs no calls.
   if (provider->options.provided != NULL &&
@@ -60,7 +63,9 @@ static void on_limit(void *ctx) {
   const char *why = provided->why[0] != '\0'
                         ? provided->why
                         : peri_listing_reason(provided->listing);
-  peri_provided_settle(provided);
+  if (peri_provided_settle(provided)) {
+    return;
+  }
   snprintf(words, sizeof(words),
            "not registered yet, and tried again until it is: %.300s", why);
   answer(provided, PERI_ETIMEOUT, words);
@@ -104,12 +109,13 @@ static int check_health(struct peri_provided *provided,
 
 void peri_provided_free(struct peri_provided *provided) {
   struct peri_provider *provider = provided->provider;
-  peri_provided_tell(provided, false);
+  // Out of the list first: whoever is told may ask for the name again.
+  provider->count--;
+  peri_list_remove(&provided->node);
+  tell(provided, false);
   answer(provided, PERI_ECANCELED, "replaced, deregistered or stopping");
   peri_catalog_release(provider->options.catalog,
                        peri_slice_of(provided->service));
-  provider->count--;
-  peri_list_remove(&provided->node);
   peri_probe_free(provided->probe);
   peri_timer_free(provided->limit);
   peri_buffer_done(&provided->record);
@@ -196,7 +202,7 @@ static int apply(struct peri_provided *provided,
     free(provided->probed);
     provided->probed = probed;
     provided->health = init->health;
-    peri_provided_tell(provided, true);
+    tell(provided, true);
     rc = check_health(provided, ret_problem);
   }
   return rc;

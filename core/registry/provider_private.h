@@ -72,8 +72,6 @@ void peri_provided_remove(struct peri_provided *provided,
 void peri_provided_free(struct peri_provided *provided);
 struct peri_provided *peri_provided_find(const struct peri_provider *provider,
                                          struct peri_slice service);
-/// Tells where calls for it go: to its application, or nowhere when `there` is
-/// false.
-void peri_provided_tell(const struct peri_provided *provided, bool there);
-/// Answers a registration that waits when there is something to say.
-void peri_provided_settle(struct peri_provided *provided);
+/// Answers a registration that waits when there is something to say. Returns
+/// whether there is: `provided` may be gone then.
+bool peri_provided_settle(struct peri_provided *provided);
