@@ -131,7 +131,6 @@ static int begin(struct peri_etcd_call *call,
   call->last_round = 0;
   call->renewed = false;
   call->round_tls = true;
-  call->over = false;
   memset(&call->last, 0, sizeof(call->last));
   peri_list_push(&etcd->calls, &call->link);
   rc = peri_etcd_attempt(call);
@@ -188,17 +187,6 @@ int peri_etcd_call(struct peri_etcd *etcd,
   return start(etcd, request, NULL, false, NULL, 0, done, ctx, ret_call);
 }
 
-int peri_etcd_call_with(struct peri_etcd *etcd,
-                        const struct peri_etcd_request *request,
-                        void (*done)(void *state,
-                                     const struct peri_etcd_error *error,
-                                     struct peri_slice message),
-                        const void *state, size_t state_bytes,
-                        struct peri_etcd_call **ret_call) {
-  return start(etcd, request, NULL, false, state, state_bytes, done, NULL,
-               ret_call);
-}
-
 int peri_etcd_call_packed(struct peri_etcd *etcd,
                           const struct peri_etcd_request *request,
                           const struct ProtobufCMessage *message,
@@ -233,6 +221,7 @@ int peri_etcd_call_again(void *state, const struct peri_etcd_request *request,
   }
   call->done = done;
   call->again = true;
+  call->over = false;
   return 0;
 }
 

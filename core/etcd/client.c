@@ -48,38 +48,6 @@ struct waiting {
   bool found;
 };
 
-static int code_of(int kind) {
-  switch (kind) {
-    case PERI_ETCD_OK:
-      return 0;
-    case PERI_ETCD_UNREACHABLE:
-      return PERI_ECONNECT;
-    case PERI_ETCD_TIMEOUT:
-      return PERI_ETIMEOUT;
-    case PERI_ETCD_TOKEN:
-    case PERI_ETCD_LOGIN:
-    case PERI_ETCD_DENIED:
-    case PERI_ETCD_TLS:
-      return PERI_EPERM;
-    case PERI_ETCD_NOSPACE:
-    case PERI_ETCD_TOO_LARGE:
-      return PERI_ELIMIT;
-    case PERI_ETCD_NO_LEASE:
-    case PERI_ETCD_COMPACTED:
-      return PERI_ENOTFOUND;
-    case PERI_ETCD_LEASE_EXISTS:
-      return PERI_EEXIST;
-    case PERI_ETCD_INVALID:
-      return PERI_EINVAL;
-    case PERI_ETCD_GARBAGE:
-      return PERI_EPROTO;
-    case PERI_ETCD_CLOSED:
-      return PERI_ECLOSED;
-    default:
-      return PERI_EBUSY;
-  }
-}
-
 static int fail(struct peri_etcd_error *ret_error, int code, int kind,
                 const char *text) {
   if (ret_error != NULL) {
@@ -104,7 +72,7 @@ static int await(struct waiting *wait, int rc,
   if (wait->error.kind != PERI_ETCD_OK && ret_error != NULL) {
     *ret_error = wait->error;
   }
-  return code_of(wait->error.kind);
+  return peri_etcd_kind_code(wait->error.kind);
 }
 
 static void done(void *ctx, const struct peri_etcd_error *error) {

@@ -3,7 +3,7 @@
 #include <etcd.pb-c.h>
 #include <string.h>
 
-#include "etcd/private.h"
+#include "etcd/kv_private.h"
 
 struct campaigning {
   void (*done)(void *ctx, const struct peri_etcd_error *error,
@@ -132,14 +132,8 @@ static void found(void *state, const struct peri_etcd_error *error,
     return;
   }
   if (answer->kv != NULL) {
-    struct peri_etcd_kv kv = {
-        .key = peri_proto_slice(answer->kv->key),
-        .value = peri_proto_slice(answer->kv->value),
-        .create_revision = answer->kv->create_revision,
-        .mod_revision = answer->kv->mod_revision,
-        .version = answer->kv->version,
-        .lease = answer->kv->lease,
-    };
+    struct peri_etcd_kv kv;
+    peri_etcd_kv_fill(&kv, (const Etcdpb__KeyValue *const *)&answer->kv, 1);
     look->done(look->ctx, NULL, &kv);
   } else {
     look->done(look->ctx, &misled, NULL);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/status.h"
 #include "etcd/private.h"
 
@@ -136,6 +137,29 @@ enum peri_etcd_class peri_etcd_kind_class(int kind) {
     default:
       return PERI_ETCD_PERMANENT;
   }
+}
+
+int peri_etcd_kind_code(int kind) {
+  static const int codes[PERI_ETCD_KINDS] = {
+      [PERI_ETCD_OK] = 0,
+      [PERI_ETCD_UNREACHABLE] = PERI_ECONNECT,
+      [PERI_ETCD_TIMEOUT] = PERI_ETIMEOUT,
+      [PERI_ETCD_NO_LEADER] = PERI_EBUSY,
+      [PERI_ETCD_BUSY] = PERI_EBUSY,
+      [PERI_ETCD_TOKEN] = PERI_EPERM,
+      [PERI_ETCD_LOGIN] = PERI_EPERM,
+      [PERI_ETCD_DENIED] = PERI_EPERM,
+      [PERI_ETCD_TLS] = PERI_EPERM,
+      [PERI_ETCD_NOSPACE] = PERI_ELIMIT,
+      [PERI_ETCD_TOO_LARGE] = PERI_ELIMIT,
+      [PERI_ETCD_NO_LEASE] = PERI_ENOTFOUND,
+      [PERI_ETCD_LEASE_EXISTS] = PERI_EEXIST,
+      [PERI_ETCD_COMPACTED] = PERI_ENOTFOUND,
+      [PERI_ETCD_INVALID] = PERI_EINVAL,
+      [PERI_ETCD_GARBAGE] = PERI_EPROTO,
+      [PERI_ETCD_CLOSED] = PERI_ECLOSED,
+  };
+  return kind >= 0 && kind < PERI_ETCD_KINDS ? codes[kind] : PERI_EBUSY;
 }
 
 bool peri_etcd_error_undone(const struct peri_etcd_error *error) {

@@ -44,4 +44,7 @@ void peri_etcd_error_of(int status, const char *text,
 
 /// "no_leader" and so on: lower case, as in metrics. Static storage.
 const char *peri_etcd_kind_name(int kind);
+/// What a kind calls for. Any thread.
 enum peri_etcd_class peri_etcd_kind_class(int kind);
+/// The code of base/error.h that says a kind, 0 for PERI_ETCD_OK. Any thread.
+int peri_etcd_kind_code(int kind);

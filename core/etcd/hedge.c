@@ -132,7 +132,6 @@ static void give_up(struct peri_etcd_keeper *keeper,
   bool again = keeper->tries > 0;
   lane->late = true;
   count_failure(keeper);
-  keeper->hedges++;
   peri_etcd_endpoint_suspect(keeper->etcd, lane->endpoint);
   if (again) {
     peri_keeper_tell(keeper, now, &late);  // one hiccup is none

@@ -41,13 +41,8 @@ void peri_keeper_tell(struct peri_etcd_keeper *keeper, uint64_t now,
   keeper->cursor = NULL;
 }
 
-static void renew(struct peri_etcd_kept *kept, uint64_t sent_ns, int64_t ttl_s,
-                  uint64_t now) {
-  uint64_t gap = now - kept->renewed_ns;
-  if (gap > kept->worst_gap_ns) {
-    kept->worst_gap_ns = gap;
-  }
-  kept->renewed_ns = now;
+static void renew(struct peri_etcd_kept *kept, uint64_t sent_ns,
+                  int64_t ttl_s) {
   kept->alive_ns = sent_ns;
   kept->ttl_s = ttl_s;
   kept->due_ns = sent_ns + peri_keep_interval_ns(ttl_s);
@@ -57,8 +52,7 @@ static void renew(struct peri_etcd_kept *kept, uint64_t sent_ns, int64_t ttl_s,
 void peri_keeper_answered(struct peri_keep_lane *lane,
                           const struct peri_keep_ask *ask, int64_t ttl_s) {
   struct peri_etcd_keeper *keeper = lane->keeper;
-  uint64_t now = peri_clock_mono_ns();
-  uint64_t round_trip = now - ask->sent_ns;
+  uint64_t round_trip = peri_clock_mono_ns() - ask->sent_ns;
   keeper->round_trip_ns = keeper->round_trip_ns == 0
                               ? round_trip
                               : (7 * keeper->round_trip_ns + round_trip) / 8;
@@ -76,7 +70,7 @@ void peri_keeper_answered(struct peri_keep_lane *lane,
     kept->events->lost(kept->ctx);
     return;
   }
-  renew(kept, ask->sent_ns, ttl_s, now);
+  renew(kept, ask->sent_ns, ttl_s);
   bool troubled = kept->troubled;
   kept->troubled = false;
   kept->events->renewed(kept->ctx, ttl_s, ask->sent_ns);
@@ -138,7 +132,6 @@ int peri_etcd_keeper_add(struct peri_etcd_keeper *keeper, int64_t id,
   kept->id = id;
   kept->ttl_s = ttl_s;
   kept->alive_ns = granted_ns;
-  kept->renewed_ns = granted_ns;
   kept->due_ns = granted_ns + peri_keep_interval_ns(ttl_s);
   peri_list_push(&keeper->kept, &kept->node);
   peri_keeper_wake(keeper);
@@ -158,14 +151,6 @@ int64_t peri_etcd_kept_remaining_ms(const struct peri_etcd_kept *kept) {
   uint64_t end = kept->alive_ns + (uint64_t)kept->ttl_s * NS_PER_S;
   int64_t left = (int64_t)(end - peri_clock_mono_ns());
   return kept->lost && left > 0 ? -1 : left / (int64_t)NS_PER_MS;
-}
-
-uint64_t peri_etcd_kept_worst_gap_ms(const struct peri_etcd_kept *kept) {
-  return kept->worst_gap_ns / NS_PER_MS;
-}
-
-uint64_t peri_etcd_keeper_hedges(const struct peri_etcd_keeper *keeper) {
-  return keeper->hedges;
 }
 
 void peri_etcd_kept_free(struct peri_etcd_kept *kept) {

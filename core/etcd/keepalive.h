@@ -49,9 +49,5 @@ void peri_etcd_kept_hurry(struct peri_etcd_kept *kept);
 /// What is left of the lease for certain, counted from when the last answered
 /// request was sent; negative when it may have expired.
 int64_t peri_etcd_kept_remaining_ms(const struct peri_etcd_kept *kept);
-/// The longest time between two renewals so far, and how many hedges were
-/// sent; for metrics and specs.
-uint64_t peri_etcd_kept_worst_gap_ms(const struct peri_etcd_kept *kept);
-uint64_t peri_etcd_keeper_hedges(const struct peri_etcd_keeper *keeper);
 /// NULL is fine.
 void peri_etcd_kept_free(struct peri_etcd_kept *kept);

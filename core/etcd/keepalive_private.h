@@ -39,11 +39,10 @@ struct peri_etcd_keeper {
   uint64_t open_ns;          // no lane is opened before
   uint64_t pace_ns;          // until the next attempt while none is answered
   uint64_t round_trip_ns;    // smoothed
-  uint64_t hedges;
-  uint32_t tries;  // attempts since the last answer that got none
-  int endpoint;    // where the newest lane goes; -1 before the first
-  int blamed;      // where the first of those attempts went
-  bool awake;      // the timer is about to fire
+  uint32_t tries;            // attempts since the last answer that got none
+  int endpoint;              // where the newest lane goes; -1 before the first
+  int blamed;                // where the first of those attempts went
+  bool awake;                // the timer is about to fire
 };
 
 struct peri_etcd_kept {
@@ -53,11 +52,9 @@ struct peri_etcd_kept {
   void *ctx;
   int64_t id;
   int64_t ttl_s;
-  uint64_t alive_ns;    // when the last answered request was sent
-  uint64_t renewed_ns;  // when the last answer came
-  uint64_t worst_gap_ns;
-  uint64_t due_ns;  // when to ask next
-  uint64_t asked;   // serial of the lane that was asked last, 0 for none
+  uint64_t alive_ns;  // when the last answered request was sent
+  uint64_t due_ns;    // when to ask next
+  uint64_t asked;     // serial of the lane that was asked last, 0 for none
   bool lost;
   bool troubled;
 };

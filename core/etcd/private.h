@@ -99,17 +99,10 @@ void peri_etcd_token_forget(struct peri_etcd *etcd, uint64_t version);
 size_t peri_etcd_fields(const struct peri_etcd *etcd, bool leaderless,
                         bool bare, struct peri_rpc_field *fields);
 
-/// As peri_etcd_call(), but `done` gets, as `state`, a copy of the
-/// `state_bytes` bytes at `state`, which live in the call and go with it, also
-/// when it is cancelled: how a typed call keeps its caller's callback.
-int peri_etcd_call_with(struct peri_etcd *etcd,
-                        const struct peri_etcd_request *request,
-                        void (*done)(void *state,
-                                     const struct peri_etcd_error *error,
-                                     struct peri_slice message),
-                        const void *state, size_t state_bytes,
-                        struct peri_etcd_call **ret_call);
-/// The same, with a message still to be packed instead of `request->message`.
+/// As peri_etcd_call(), with a message still to be packed instead of
+/// `request->message`. `done` gets, as `state`, a copy of the `state_bytes`
+/// bytes at `state`, which live in the call and go with it, also when it is
+/// cancelled: how a typed call keeps its caller's callback.
 int peri_etcd_call_packed(struct peri_etcd *etcd,
                           const struct peri_etcd_request *request,
                           const struct ProtobufCMessage *message,
@@ -118,7 +111,7 @@ int peri_etcd_call_packed(struct peri_etcd *etcd,
                                        struct peri_slice message),
                           const void *state, size_t state_bytes,
                           struct peri_etcd_call **ret_call);
-/// From within `done` of one of these two: the call (same handle, same state)
+/// From within its `done`: the call (same handle, same state)
 /// goes on with another request instead of ending; its time starts anew.
 /// @return 0 or PERI_ENOMEM: it ends then as it would have.
 int peri_etcd_call_again(void *state, const struct peri_etcd_request *request,

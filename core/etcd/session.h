@@ -42,8 +42,8 @@ int peri_etcd_new(const struct peri_etcd_options *options,
                   struct peri_problem *ret_problem);
 
 /// Ends every call and stream (their callbacks do not come any more) and frees
-/// the session; then `closed(ctx)`. Everything made of the session (watches,
-/// keepers) must be freed before. Needs the loop to run.
+/// the session; then `closed(ctx)`, which may be NULL. Everything made of the
+/// session (watches, keepers) must be freed before. Needs the loop to run.
 void peri_etcd_close(struct peri_etcd *etcd, void (*closed)(void *ctx),
                      void *ctx);
 

@@ -15,33 +15,20 @@ enum { LOGIN_PAUSE_MS = 1000 };
 
 static void login(void *ctx);
 
-static int copy(struct peri_slice bytes, char **ret_copy, size_t *ret_len) {
-  *ret_copy = malloc(bytes.len + 1);
-  if (*ret_copy == NULL) {
-    return PERI_ENOMEM;
-  }
-  if (bytes.len > 0) {
-    memcpy(*ret_copy, bytes.ptr, bytes.len);
-  }
-  (*ret_copy)[bytes.len] = '\0';
-  *ret_len = bytes.len;
-  return 0;
-}
-
 int peri_etcd_token_init(struct peri_etcd *etcd,
                          const struct peri_etcd_options *options) {
   peri_list_init(&etcd->waiters);
   if (options->user.len == 0) {
     return 0;
   }
-  int rc = copy(options->user, &etcd->user, &etcd->user_len);
-  if (rc == 0) {
-    rc = copy(options->password, &etcd->password, &etcd->password_len);
+  etcd->user = peri_slice_dup(options->user);
+  etcd->password = peri_slice_dup(options->password);
+  if (etcd->user == NULL || etcd->password == NULL) {
+    return PERI_ENOMEM;
   }
-  if (rc == 0) {
-    rc = peri_timer_new(etcd->loop, login, etcd, &etcd->login_timer);
-  }
-  return rc;
+  etcd->user_len = options->user.len;
+  etcd->password_len = options->password.len;
+  return peri_timer_new(etcd->loop, login, etcd, &etcd->login_timer);
 }
 
 static void wipe(char **secret, size_t len) {

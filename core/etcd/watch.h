@@ -17,10 +17,8 @@ int peri_etcd_watches_new(struct peri_etcd *etcd,
                           struct peri_etcd_watches **ret_watches);
 /// Every watch must be freed before. NULL is fine.
 void peri_etcd_watches_free(struct peri_etcd_watches *watches);
-/// Monotonic time of the last message of the stream, 0 when none came yet; and
-/// the last round trip of a probe.
+/// Monotonic time of the last message of the stream, 0 when none came yet.
 uint64_t peri_etcd_watches_heard_ns(const struct peri_etcd_watches *watches);
-uint64_t peri_etcd_watches_probe_ns(const struct peri_etcd_watches *watches);
 
 struct peri_etcd_watch;
 

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 #include "base/status.h"
-#include "etcd/private.h"
+#include "etcd/kv_private.h"
 #include "etcd/watch_private.h"
 
 /// An event with its place in the batch, for sorting.
@@ -116,16 +116,8 @@ static size_t collect(const struct peri_watch_parts *parts, int64_t next,
 }
 
 static void fill(const Etcdpb__Event *from, struct peri_etcd_event *to) {
-  const Etcdpb__KeyValue *kv = from->kv;
   to->deleted = from->type == ETCDPB__EVENT__EVENT_TYPE__DELETE;
-  to->kv = (struct peri_etcd_kv){
-      .key = peri_proto_slice(kv->key),
-      .value = peri_proto_slice(kv->value),
-      .create_revision = kv->create_revision,
-      .mod_revision = kv->mod_revision,
-      .version = kv->version,
-      .lease = kv->lease,
-  };
+  peri_etcd_kv_fill(&to->kv, (const Etcdpb__KeyValue *const *)&from->kv, 1);
 }
 
 int peri_watch_parts_join(const struct peri_watch_parts *parts, int64_t next,

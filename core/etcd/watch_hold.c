@@ -30,14 +30,12 @@ void peri_watch_enter(struct peri_etcd_watch *watch) {
   watch->busy++;
 }
 
-bool peri_watch_leave(struct peri_etcd_watch *watch) {
+void peri_watch_leave(struct peri_etcd_watch *watch) {
   struct peri_etcd_watches *owner = watch->owner;
-  bool freed = watch->freed;
-  if (--watch->busy == 0 && freed) {
+  if (--watch->busy == 0 && watch->freed) {
     destroy(watch);
   }
   peri_watches_leave(owner);
-  return !freed;
 }
 
 void peri_watch_bury(struct peri_etcd_watch *watch) {

@@ -64,9 +64,7 @@ struct peri_etcd_watches {
   bool heard;  // on this stream
   bool probing;
   bool graced;
-  uint64_t probed_ns;
   uint64_t due_ns;
-  uint64_t probe_ns;
   int64_t last_id;   // of the last create sent
   int64_t base;      // of the last one sent on the stream before
   int64_t answered;  // creates are answered in order, up to this ID
@@ -162,12 +160,11 @@ void peri_watches_message(void *ctx, struct peri_slice message);
 // watch_hold.c: callbacks may free whatever they like, so memory stays while
 // one of them is under way.
 
-/// Before and after callbacks. peri_watch_leave() tells whether the watch is
-/// still there.
+/// Before and after callbacks.
 void peri_watches_enter(struct peri_etcd_watches *watches);
 void peri_watches_leave(struct peri_etcd_watches *watches);
 void peri_watch_enter(struct peri_etcd_watch *watch);
-bool peri_watch_leave(struct peri_etcd_watch *watch);
+void peri_watch_leave(struct peri_etcd_watch *watch);
 /// Frees the memory, now or after the last callback.
 void peri_watches_bury(struct peri_etcd_watches *watches);
 void peri_watch_bury(struct peri_etcd_watch *watch);

@@ -212,7 +212,6 @@ static void probe(struct peri_etcd_watches *watches) {
   (void)peri_watches_send(watches, &request);
   watches->probing = true;
   watches->graced = false;
-  watches->probed_ns = peri_clock_mono_ns();
   arm(watches, patience_ms(watches));
 }
 
@@ -243,11 +242,9 @@ static void on_tick(void *ctx) {
 }
 
 static void hear(struct peri_etcd_watches *watches) {
-  uint64_t now = peri_clock_mono_ns();
-  watches->heard_ns = now;
+  watches->heard_ns = peri_clock_mono_ns();
   if (watches->probing) {
     watches->probing = false;
-    watches->probe_ns = now - watches->probed_ns;
     arm(watches, PERI_WATCH_SILENCE_MS);
   }
   if (!watches->heard) {
@@ -389,8 +386,4 @@ void peri_etcd_watches_free(struct peri_etcd_watches *watches) {
 
 uint64_t peri_etcd_watches_heard_ns(const struct peri_etcd_watches *watches) {
   return watches->heard_ns;
-}
-
-uint64_t peri_etcd_watches_probe_ns(const struct peri_etcd_watches *watches) {
-  return watches->probe_ns;
 }

@@ -96,7 +96,8 @@ static void read_later(struct peri_discovery *discovery, unsigned tries) {
                    0);
 }
 
-void peri_discovery_retry(struct peri_discovery *discovery) {
+/// Reads again after a pause that grows.
+static void read_again(struct peri_discovery *discovery) {
   read_later(discovery, discovery->failures++);
 }
 
@@ -156,7 +157,7 @@ static void on_read(void *ctx, const struct peri_etcd_error *error,
     if (peri_etcd_kind_class(error->kind) == PERI_ETCD_PERMANENT) {
       peri_timer_start(discovery->retry, BLOCKED_MS, 0);
     } else {
-      peri_discovery_retry(discovery);
+      read_again(discovery);
     }
     discovery->options.changed(discovery->options.ctx, discovery);
     return;
@@ -188,7 +189,7 @@ static void on_read(void *ctx, const struct peri_etcd_error *error,
     rc = discovery->serializable ? PERI_EBUSY : follow(discovery);
   }
   if (rc < 0) {
-    peri_discovery_retry(discovery);
+    read_again(discovery);
   } else {
     discovery->failures = 0;
   }
@@ -210,7 +211,7 @@ void peri_discovery_read(struct peri_discovery *discovery) {
       discovery->serializable, on_each, on_read, discovery, &discovery->scan);
   if (rc < 0) {
     peri_directory_load_abort(discovery->directory);
-    peri_discovery_retry(discovery);
+    read_again(discovery);
   }
 }
 
@@ -295,17 +296,13 @@ const char *peri_discovery_service(const struct peri_discovery *discovery) {
   return discovery->service;
 }
 
-enum peri_service_state peri_discovery_state(
+static enum peri_service_state state_of(
     const struct peri_discovery *discovery) {
   if (!discovery->known) {
     return PERI_SERVICE_SYNCING;
   }
   return discovery->stale_since_ns == 0 ? PERI_SERVICE_LIVE
                                         : PERI_SERVICE_STALE;
-}
-
-bool peri_discovery_known(const struct peri_discovery *discovery) {
-  return discovery->known;
 }
 
 bool peri_discovery_denied(const struct peri_discovery *discovery) {
@@ -342,7 +339,7 @@ void peri_discovery_status(const struct peri_discovery *discovery,
                            struct peri_service_status *ret_status) {
   *ret_status = (struct peri_service_status){
       .name = discovery->service,
-      .state = peri_discovery_state(discovery),
+      .state = state_of(discovery),
       .stale_since_ns = discovery->stale_since_ns,
       .current_ns = current_ns(discovery),
       .revision = discovery->revision,

@@ -50,10 +50,6 @@ int peri_discovery_new(const struct peri_discovery_options *options,
 void peri_discovery_free(struct peri_discovery *discovery);
 
 const char *peri_discovery_service(const struct peri_discovery *discovery);
-enum peri_service_state peri_discovery_state(
-    const struct peri_discovery *discovery);
-/// Whether it was read once, so that its endpoints mean something.
-bool peri_discovery_known(const struct peri_discovery *discovery);
 /// Whether it may not be read, for all that is known: waiting for it could take
 /// for ever.
 bool peri_discovery_denied(const struct peri_discovery *discovery);

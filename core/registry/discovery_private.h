@@ -50,8 +50,6 @@ struct peri_discovery {
 
 /// Reads the whole range, unless that is under way.
 void peri_discovery_read(struct peri_discovery *discovery);
-/// Reads again after a pause that grows.
-void peri_discovery_retry(struct peri_discovery *discovery);
 /// Reads again because the history is gone: at once, unless that happens again
 /// and again.
 void peri_discovery_reread(struct peri_discovery *discovery);

@@ -108,7 +108,7 @@ static void leave_step(struct peri_registrar *registrar, uint64_t now_ns,
   for (struct peri_list *node = head->next; node != head; node = node->next) {
     const struct peri_listing *listing = (struct peri_listing *)(void *)node;
     if (listing->job == PERI_LISTING_IDLE && listing->refused) {
-      error = peri_registrar_code(listing->retry.kind);
+      error = peri_etcd_kind_code(listing->retry.kind);
     } else if (listing->job != PERI_LISTING_IDLE || listing->under != 0) {
       pending++;
     }
@@ -134,7 +134,7 @@ static void revoked(void *ctx, const struct peri_etcd_error *error) {
     settle(&registrar->revoking, 0);
   } else if (peri_registrar_failed(registrar, &registrar->revoke_retry,
                                    "revoking the lease", "", error)) {
-    settle(&registrar->revoking, peri_registrar_code(error->kind));
+    settle(&registrar->revoking, peri_etcd_kind_code(error->kind));
   }
   peri_registrar_wake(registrar);
 }

@@ -244,7 +244,7 @@ void peri_listing_step(struct peri_listing *listing, uint64_t now_ns,
     if (over || listing->remove_by_ns <= now_ns) {
       finish(listing, !over ? PERI_ETIMEOUT
                       : listing->refused
-                          ? peri_registrar_code(listing->retry.kind)
+                          ? peri_etcd_kind_code(listing->retry.kind)
                           : 0);
       return;
     }
@@ -353,10 +353,6 @@ const char *peri_listing_reason(const struct peri_listing *listing) {
 struct peri_slice peri_listing_key(const struct peri_listing *listing) {
   // One byte more than the key is a NUL.
   return (struct peri_slice){listing->key.ptr, listing->key.len - 1};
-}
-
-const char *peri_listing_service(const struct peri_listing *listing) {
-  return listing->service;
 }
 
 const char *peri_listing_address(const struct peri_listing *listing) {

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "loop/poll.h"
-#include "registry/lookup_private.h"
 #include "registry/reach_private.h"
 
 static void add(struct peri_reach *reach, int kind, const char *host) {

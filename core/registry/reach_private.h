@@ -2,6 +2,7 @@
 
 #include "base/address.h"
 #include "base/error.h"
+#include "registry/lookup_private.h"
 
 struct peri_loop;
 
@@ -10,8 +11,8 @@ struct peri_loop;
 struct peri_reach {
   struct peri_loop *loop;
   struct peri_address asked;
-  struct peri_address candidates[8];  // PERI_LOOKUP_MOST
-  size_t count;                       // of what is known to try
+  struct peri_address candidates[PERI_LOOKUP_MOST];
+  size_t count;  // of what is known to try
   size_t next;
   int fd;  // -1 when none
   struct peri_poll *poll;

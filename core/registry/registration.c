@@ -42,30 +42,6 @@ void peri_registrar_at(uint64_t *next_ns, uint64_t at_ns) {
   }
 }
 
-int peri_registrar_code(int kind) {
-  switch (kind) {
-    case PERI_ETCD_OK:
-      return 0;
-    case PERI_ETCD_UNREACHABLE:
-    case PERI_ETCD_TLS:
-      return PERI_ECONNECT;
-    case PERI_ETCD_TIMEOUT:
-      return PERI_ETIMEOUT;
-    case PERI_ETCD_LOGIN:
-    case PERI_ETCD_DENIED:
-      return PERI_EPERM;
-    case PERI_ETCD_NOSPACE:
-    case PERI_ETCD_TOO_LARGE:
-      return PERI_ELIMIT;
-    case PERI_ETCD_INVALID:
-      return PERI_EINVAL;
-    case PERI_ETCD_GARBAGE:
-      return PERI_EPROTO;
-    default:
-      return PERI_EBUSY;
-  }
-}
-
 bool peri_retry_blocked(const struct peri_retry *retry) {
   return retry->kind != PERI_ETCD_OK && retry->kind != PERI_ETCD_NO_LEASE &&
          retry->kind != PERI_ETCD_LEASE_EXISTS &&
@@ -76,9 +52,10 @@ void peri_retry_reset(struct peri_retry *retry) {
   *retry = (struct peri_retry){0};
 }
 
-void peri_retry_hurry(struct peri_registrar *registrar,
-                      struct peri_retry *retry, uint64_t now_ns,
-                      uint32_t window_ms) {
+/// Ends a pause that was made for a failure that may be over, within
+/// `window_ms`.
+static void hurry(struct peri_registrar *registrar, struct peri_retry *retry,
+                  uint64_t now_ns, uint32_t window_ms) {
   if (retry->kind == PERI_ETCD_OK || peri_retry_blocked(retry)) {
     return;
   }
@@ -385,13 +362,13 @@ int peri_registrar_add(struct peri_registrar *registrar,
 void peri_registrar_hurry(struct peri_registrar *registrar) {
   uint64_t now = peri_clock_mono_ns();
   uint32_t window_ms = peri_registrar_window_ms(registrar);
-  peri_retry_hurry(registrar, &registrar->retry, now, window_ms);
-  peri_retry_hurry(registrar, &registrar->batch_retry, now, 1);
-  peri_retry_hurry(registrar, &registrar->revoke_retry, now, 1);
+  hurry(registrar, &registrar->retry, now, window_ms);
+  hurry(registrar, &registrar->batch_retry, now, 1);
+  hurry(registrar, &registrar->revoke_retry, now, 1);
   struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
     struct peri_listing *listing = (struct peri_listing *)(void *)node;
-    peri_retry_hurry(registrar, &listing->retry, now, window_ms);
+    hurry(registrar, &listing->retry, now, window_ms);
   }
   if (registrar->kept != NULL) {
     peri_etcd_kept_hurry(registrar->kept);
@@ -410,26 +387,12 @@ void peri_registrar_regressed(struct peri_registrar *registrar) {
   peri_registrar_hurry(registrar);
 }
 
-void peri_registrar_each(struct peri_registrar *registrar,
-                         void (*visit)(void *ctx, struct peri_listing *listing),
-                         void *ctx) {
-  struct peri_list *head = &registrar->listings;
-  for (struct peri_list *node = head->next; node != head; node = node->next) {
-    visit(ctx, (struct peri_listing *)(void *)node);
-  }
-}
-
 int64_t peri_registrar_lease(const struct peri_registrar *registrar) {
   return registrar->lease;
 }
 
 int64_t peri_registrar_remaining_ms(const struct peri_registrar *registrar) {
   return registrar->kept != NULL ? peri_etcd_kept_remaining_ms(registrar->kept)
-                                 : 0;
-}
-
-uint64_t peri_registrar_worst_gap_ms(const struct peri_registrar *registrar) {
-  return registrar->kept != NULL ? peri_etcd_kept_worst_gap_ms(registrar->kept)
                                  : 0;
 }
 

@@ -71,7 +71,6 @@ void peri_listing_seen(struct peri_listing *listing, int64_t lease,
 enum peri_listing_state peri_listing_state(const struct peri_listing *listing);
 /// "<prefix><service>/<address>", borrowed.
 struct peri_slice peri_listing_key(const struct peri_listing *listing);
-const char *peri_listing_service(const struct peri_listing *listing);
 const char *peri_listing_address(const struct peri_listing *listing);
 /// Why it is not registered, "" when it is or nothing failed yet.
 const char *peri_listing_reason(const struct peri_listing *listing);
@@ -83,15 +82,9 @@ void peri_registrar_hurry(struct peri_registrar *registrar);
 /// every record again and renews the lease at once.
 void peri_registrar_regressed(struct peri_registrar *registrar);
 
-/// Calls `visit` for every listing, which may not add or remove any.
-void peri_registrar_each(struct peri_registrar *registrar,
-                         void (*visit)(void *ctx, struct peri_listing *listing),
-                         void *ctx);
 /// The lease, 0 when there is none; and what is left of it for certain.
 int64_t peri_registrar_lease(const struct peri_registrar *registrar);
 int64_t peri_registrar_remaining_ms(const struct peri_registrar *registrar);
-/// The longest time between two renewals of the lease, in milliseconds.
-uint64_t peri_registrar_worst_gap_ms(const struct peri_registrar *registrar);
 /// The state in one word, enum peri_etcd_kind, of the last failure that lasts;
 /// PERI_ETCD_OK when there is none.
 int peri_registrar_trouble(const struct peri_registrar *registrar);

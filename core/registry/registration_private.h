@@ -140,17 +140,10 @@ bool peri_registrar_failed(struct peri_registrar *registrar,
                            struct peri_retry *retry, const char *what,
                            const char *key,
                            const struct peri_etcd_error *error);
-/// Ends a pause that was made for a failure that may be over, within
-/// `window_ms`.
-void peri_retry_hurry(struct peri_registrar *registrar,
-                      struct peri_retry *retry, uint64_t now_ns,
-                      uint32_t window_ms);
 /// How long a fleet as last seen spreads what all of it does at once.
 uint32_t peri_registrar_window_ms(const struct peri_registrar *registrar);
 /// Lowers `*next_ns` (0: never) to `at_ns`.
 void peri_registrar_at(uint64_t *next_ns, uint64_t at_ns);
-/// The code that the registrar's user gets for a kind of failure.
-int peri_registrar_code(int kind);
 /// Whether failures of this kind last until somebody changes something.
 bool peri_retry_blocked(const struct peri_retry *retry);
 /// After a success, or when something else is to be done: at once.

@@ -97,7 +97,6 @@ fail_load:
 
 void peri_rpc_client_close(struct peri_rpc_client *client,
                            void (*closed)(void *ctx), void *ctx) {
-  client->closing = true;
   client->closed = closed;
   client->ctx = ctx;
   peri_rpc_unaries_cancel(client);

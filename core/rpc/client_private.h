@@ -27,7 +27,6 @@ struct peri_rpc_client {
   struct peri_mailbox *mailbox;
   struct peri_list unaries;  // under way, not cancelled
   struct peri_list streams;  // likewise
-  bool closing;
   struct peri_message ended;
   void (*closed)(void *ctx);
   void *ctx;

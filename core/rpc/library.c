@@ -76,15 +76,15 @@ int peri_grpc_load(struct peri_grpc *ret_grpc,
                    struct peri_problem *ret_problem) {
   struct peri_grpc grpc;
   memset(&grpc, 0, sizeof(grpc));
-  grpc.handle = open_library();
-  if (grpc.handle == NULL) {
+  void *handle = open_library();
+  if (handle == NULL) {
     return peri_problem_set(ret_problem, PERI_EUNSUPPORTED,
                             "gRPC's library cannot be loaded (%s): install "
                             "libgrpc29",
                             dlerror());
   }
   for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
-    void *found = dlsym(grpc.handle, symbols[i].name);
+    void *found = dlsym(handle, symbols[i].name);
     if (found == NULL) {
       return peri_problem_set(ret_problem, PERI_EUNSUPPORTED,
                               "gRPC's library has no %s: install libgrpc29",

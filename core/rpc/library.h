@@ -14,7 +14,6 @@
 /// run time: linking the library would cost every sidecar 5 MB of resident
 /// memory for what only commands and the etcd registry need.
 struct peri_grpc {
-  void *handle;
   __typeof__(&grpc_init) init;
   __typeof__(&grpc_shutdown) shutdown;
   __typeof__(&grpc_is_initialized) is_initialized;

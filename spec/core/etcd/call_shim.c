@@ -30,11 +30,12 @@ static void step(void *state, const struct peri_etcd_error *error,
 int shim_chain_start(struct peri_etcd *etcd, int steps,
                      struct shim_chain *chain) {
   struct state state = {chain};
+  Etcdpb__StatusRequest message = ETCDPB__STATUS_REQUEST__INIT;
   struct peri_etcd_request request = {
       .path = "/etcdserverpb.Maintenance/Status",
       .replay = true,
       .endpoint = -1};
   chain->wanted = steps;
-  return peri_etcd_call_with(etcd, &request, step, &state, sizeof(state),
-                             &chain->call);
+  return peri_etcd_call_packed(etcd, &request, &message.base, step, &state,
+                               sizeof(state), &chain->call);
 }

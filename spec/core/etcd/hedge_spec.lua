@@ -41,7 +41,7 @@ describe("etcd/hedge", function()
     end))
     assert.equal(1 - at, C.peri_lease_rig_endpoint(rig.c))
     assert.equal(1, tonumber(C.peri_lease_rig_lanes(rig.c)))
-    assert.equal(1, tonumber(C.peri_etcd_keeper_hedges(rig.c.keeper)))
+    assert.equal(2, tonumber(C.peri_lease_rig_opened(rig.c)))
     assert.equal(0, probe.troubles)
   end)
 

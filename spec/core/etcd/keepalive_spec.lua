@@ -28,8 +28,8 @@ describe("etcd/keepalive", function()
     assert.equal(2, tonumber(probe.ttl_s))
     assert.equal(0, probe.lost + probe.troubles)
     assert.equal(1, tonumber(C.peri_lease_rig_lanes(rig.c)))
-    assert.equal(0, tonumber(C.peri_etcd_keeper_hedges(rig.c.keeper)))
-    local gap = tonumber(C.peri_etcd_kept_worst_gap_ms(probe.kept))
+    assert.equal(1, tonumber(C.peri_lease_rig_opened(rig.c)))
+    local gap = tonumber(probe.worst_gap_ns) / 1e6
     assert.is_true(gap >= 350 and gap < 900, tostring(gap))
     local left = tonumber(C.peri_etcd_kept_remaining_ms(probe.kept))
     assert.is_true(left > 1000 and left <= 2000, tostring(left))
@@ -248,7 +248,7 @@ describe("etcd/keepalive, among three members,", function()
     end
     assert.equal(0, probe.lost)
     assert.equal(1, tonumber(C.peri_lease_rig_lanes(rig.c)))
-    local gap = tonumber(C.peri_etcd_kept_worst_gap_ms(probe.kept))
+    local gap = tonumber(probe.worst_gap_ns) / 1e6
     assert.is_true(gap < 2000, tostring(gap))
     return probe
   end

@@ -48,6 +48,10 @@ bool peri_lease_rig_free(struct peri_lease_rig *rig) {
   return peri_loop_free(rig->loop) == 0;
 }
 
+size_t peri_lease_rig_opened(const struct peri_lease_rig *rig) {
+  return rig->keeper->serial;
+}
+
 size_t peri_lease_rig_lanes(const struct peri_lease_rig *rig) {
   size_t count = 0;
   for (const struct peri_list *at = rig->keeper->lanes.next;
@@ -166,7 +170,10 @@ void peri_lease_drop(struct peri_lease_probe *probe) {
 
 static void renewed(void *ctx, int64_t ttl_s, uint64_t sent_ns) {
   struct peri_lease_probe *probe = ctx;
+  uint64_t now = peri_clock_mono_ns(), gap = now - probe->renewed_ns;
   (void)sent_ns;
+  probe->worst_gap_ns = gap > probe->worst_gap_ns ? gap : probe->worst_gap_ns;
+  probe->renewed_ns = now;
   probe->renewed++;
   probe->ttl_s = ttl_s;
   if (probe->drop_when_renewed) {
@@ -203,6 +210,7 @@ static const struct peri_etcd_kept_events events = {
 
 int peri_lease_keep(struct peri_lease_rig *rig, struct peri_lease_probe *probe,
                     int64_t id, int64_t ttl_s) {
-  return peri_etcd_keeper_add(rig->keeper, id, ttl_s, peri_clock_mono_ns(),
+  probe->renewed_ns = peri_clock_mono_ns();
+  return peri_etcd_keeper_add(rig->keeper, id, ttl_s, probe->renewed_ns,
                               &events, probe, &probe->kept);
 }

@@ -24,6 +24,8 @@ int peri_lease_rig_new(struct peri_lease_rig *rig, const char *const *endpoints,
 bool peri_lease_rig_free(struct peri_lease_rig *rig);
 /// How many streams the keeper has open.
 size_t peri_lease_rig_lanes(const struct peri_lease_rig *rig);
+/// How many it has ever opened.
+size_t peri_lease_rig_opened(const struct peri_lease_rig *rig);
 /// Where the newest of them goes; -1 without one.
 int peri_lease_rig_endpoint(const struct peri_lease_rig *rig);
 /// Hands the newest of them a message, as if etcd had sent it.
@@ -49,6 +51,8 @@ struct peri_lease_probe {
   struct peri_etcd_kept *kept;
   int64_t ttl_s;
   unsigned renewed;
+  uint64_t renewed_ns;    // the last time, or when it began
+  uint64_t worst_gap_ns;  // between two times
   unsigned lost;
   unsigned troubles;
   unsigned recovered;

@@ -41,7 +41,6 @@ describe("the stream of watches", function()
     end
     assert.equal(0, probe.troubles)
     assert.equal(1, rig:creates())
-    assert.is_true(C.peri_etcd_watches_probe_ns(rig.c.watches) > 0)
     assert.is_true(C.peri_clock_mono_ns() - C.peri_etcd_watches_heard_ns(rig.c.watches) < 1e9)
   end)
 
@@ -259,8 +258,6 @@ describe("the stream of watches on a cluster", function()
     rig:run(4000)
     assert.equal(0, probe.troubles)
     assert.equal(1, rig:creates())
-    local rtt = tonumber(C.peri_etcd_watches_probe_ns(rig.c.watches))
-    assert.is_true(rtt > 0 and rtt < 100e6 * proc.patience, rtt .. " ns")
   end)
 
   it("moves when its member stops, as an end of the process says", function()

@@ -44,7 +44,6 @@ describe("registry/entry", function()
     local registrar = S.new(cluster.endpoints, { prefix = "mesh/" })
     local entry = registrar:registered("Shop", "10.0.0.7:7402", 3)
     assert.equal("mesh/Shop/10.0.0.7:7402", cffi.string(C.peri_listing_key(entry)))
-    assert.equal("Shop", ffi.string(C.peri_listing_service(entry)))
     assert.equal("10.0.0.7:7402", ffi.string(C.peri_listing_address(entry)))
     assert.equal("", S.reason(entry))
     local record = cluster:read("mesh/")["mesh/Shop/10.0.0.7:7402"]

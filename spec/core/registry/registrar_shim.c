@@ -16,11 +16,6 @@ size_t peri_shim_fleet(void *ctx) {
   return *(size_t *)ctx;
 }
 
-void peri_shim_listing_count(void *ctx, struct peri_listing *entry) {
-  (void)entry;
-  peri_shim_outcome_note(ctx, 0);
-}
-
 void peri_shim_outcome_free(void *ctx, int error) {
   struct peri_shim_freeing *freeing = ctx;
   peri_shim_outcome_note(&freeing->outcome, error);

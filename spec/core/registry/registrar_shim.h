@@ -14,9 +14,6 @@ void peri_shim_outcome_note(void *ctx, int error);
 void peri_shim_outcome_closed(void *ctx);
 /// A fleet of as many as `ctx` points to (size_t).
 size_t peri_shim_fleet(void *ctx);
-/// Counts entries. `ctx` is a struct peri_shim_outcome.
-struct peri_listing;
-void peri_shim_listing_count(void *ctx, struct peri_listing *entry);
 
 /// For `done`: frees the registrar from within it.
 struct peri_registrar;

@@ -1,5 +1,5 @@
 local S = require("spec.core.registry.registrar_support")
-local C, ffi, proc, etcd = S.C, S.ffi, S.proc, S.etcd
+local C, proc, etcd = S.C, S.proc, S.etcd
 
 describe("registry/registration", function()
   local cluster
@@ -44,16 +44,6 @@ describe("registry/registration", function()
     assert.same({ nil, C.PERI_EINVAL }, { registrar:add("", "10.0.0.7:1") })
     assert.same({ nil, C.PERI_EINVAL }, { registrar:add("/Shop", "10.0.0.7:1") })
     assert.same({ nil, C.PERI_EINVAL }, { registrar:add("Shop", "") })
-  end)
-
-  it("visits all entries", function()
-    local registrar = S.new(cluster.endpoints)
-    for i = 1, 5 do
-      assert(registrar:add("Shop", "10.0.0.7:" .. i, false))
-    end
-    local seen = ffi.new("struct peri_shim_outcome")
-    C.peri_registrar_each(registrar.ptr[0], C.peri_shim_listing_count, seen)
-    assert.equal(5, seen.count)
   end)
 
   it("puts everything again when the store lost data but kept the lease", function()
