@@ -1,5 +1,4 @@
 local etcd = require("spec.support.etcd")
-local lfs = require("lfs")
 local proc = require("spec.support.proc")
 local uv = require("luv")
 
@@ -8,7 +7,7 @@ describe("the example three-sidecars", function()
 
   before_each(function()
     folder = proc.folder()
-    base = proc.free_port() - 10
+    base = proc.free_ports(40)
   end)
 
   after_each(function()
@@ -22,33 +21,9 @@ describe("the example three-sidecars", function()
     return proc.start(proc.root .. "/examples/three-sidecars/run", { ... }, { env = env })
   end
 
-  --- The command lines of all processes.
-  local function commands()
-    local lines = {}
-    for pid in lfs.dir("/proc") do
-      local file = pid:match("^%d+$") and io.open("/proc/" .. pid .. "/cmdline")
-      if file then
-        lines[#lines + 1] = file:read("*a"):gsub("%z", " ")
-        file:close()
-      end
-    end
-    return lines
-  end
-
-  local function in_folder()
-    local names = {}
-    for name in lfs.dir(folder) do
-      names[#names + 1] = not name:find("^%.") and name or nil
-    end
-    return names
-  end
-
   --- No process has the folder in its words or listens where the example did.
   local function assert_nothing_left(run)
-    assert.same({}, in_folder())
-    for _, line in ipairs(commands()) do
-      assert.is_nil(line:find(folder, 1, true), line)
-    end
+    assert.same({}, proc.traces(folder))
     for address in run.out:gmatch("sidecar %d  app (%S+)") do
       local found = proc.run("/usr/bin/curl", { "-s", "-m", "1", "http://" .. address })
       assert.equal(7, found.code, "something still listens on " .. address)
@@ -106,6 +81,6 @@ describe("the example three-sidecars", function()
     proc.remove(tools)
     assert.equal(1, code)
     assert.truthy(run.err:find("apt-get install etcd-server", 1, true), run.err)
-    assert.same({}, in_folder())
+    assert.same({}, proc.traces(folder))
   end)
 end)

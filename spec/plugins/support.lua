@@ -35,6 +35,22 @@ function M.shares(owner, count)
   return shares
 end
 
+--- What every picker is asked for: the same owners whatever the order of peers, and picking
+--- again after all peers had left.
+function M.check_picker(script, name)
+  local one = M.picker(script, name, "{}", { "10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1" })
+  local other = M.picker(script, name, "{}", { "10.0.0.3:1", "10.0.0.1:1", "10.0.0.2:1" })
+  for i = 1, 500 do
+    assert(one("key-" .. i) == other("key-" .. i), "the owner depends on the order of peers")
+  end
+  local picker = assert(script:picker(name, "{}"))
+  assert(s.C.script_shim_update(picker, peers({})) == 0)
+  assert(script:pick(picker, "Tom") == s.ESCRIPT)
+  assert(s.C.script_shim_update(picker, peers({ "10.0.0.1:1" })) == 0)
+  local code, index = script:pick(picker, "Tom")
+  assert(code == 0 and index == 0)
+end
+
 --- Makes balancer `name` with `list` as its endpoints (balancer_support.lua).
 function M.balancer(script, name, options, list)
   local balancer = assert(balancers.make(script, name, options))

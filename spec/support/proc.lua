@@ -1,5 +1,6 @@
 --- Starts real processes for flow specs and waits for what they say: never a
 --- sleep, always an event with a limit. Every process started is ended by its pid.
+local lfs = require("lfs")
 local uv = require("luv")
 
 local M = {}
@@ -234,20 +235,31 @@ function M.watch(ms)
   timer:close()
 end
 
---- A port that nothing listened on a moment ago, below the ephemeral range.
+--- The first of `count` ports in a row that nothing listened on a moment ago, below the
+--- ephemeral range.
+---@param count integer
 ---@return integer
-function M.free_port()
+function M.free_ports(count)
   for _ = 1, 100 do
-    local port = math.random(20000, 32000)
-    local tcp = uv.new_tcp()
-    local ok = tcp:bind("127.0.0.1", port) and tcp:listen(1, function() end)
-    tcp:close()
+    local first = math.random(20000, 32001 - count)
+    local free = true
+    for port = first, first + count - 1 do
+      local tcp = uv.new_tcp()
+      free = free and tcp:bind("127.0.0.1", port) and tcp:listen(1, function() end)
+      tcp:close()
+    end
     uv.run("nowait")
-    if ok then
-      return port
+    if free then
+      return first
     end
   end
   error("no free port found")
+end
+
+--- A port that nothing listened on a moment ago.
+---@return integer
+function M.free_port()
+  return M.free_ports(1)
 end
 
 math.randomseed(uv.hrtime() % 2 ^ 31)
@@ -255,6 +267,25 @@ math.randomseed(uv.hrtime() % 2 ^ 31)
 --- A fresh folder; the caller removes it with M.remove().
 function M.folder()
   return assert(uv.fs_mkdtemp((os.getenv("TMPDIR") or "/tmp") .. "/perigee-spec-XXXXXX"))
+end
+
+--- What programs that worked in a folder have left: names in it, and the command lines of
+--- processes that name it.
+---@return string[]
+function M.traces(folder)
+  local found = {}
+  for name in lfs.dir(folder) do
+    found[#found + 1] = not name:find("^%.+$") and name or nil
+  end
+  for pid in lfs.dir("/proc") do
+    local file = pid:match("^%d+$") and io.open("/proc/" .. pid .. "/cmdline")
+    if file then
+      local words = (file:read("*a") or ""):gsub("%z", " ")
+      file:close()
+      found[#found + 1] = words:find(folder, 1, true) and words or nil
+    end
+  end
+  return found
 end
 
 function M.remove(folder)
