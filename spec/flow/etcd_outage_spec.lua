@@ -18,15 +18,15 @@ describe("when etcd", function()
   end)
 
   --- Two sidecars, and a service of three endpoints that answer.
-  local function begin(options)
+  local function begin(options, ttl)
     cluster = etcd.start(options or { fast = true })
     living = { discovery.listener(), discovery.listener(), discovery.listener() }
     for _, each in ipairs(living) do
       discovery.put(cluster, "orders", each.address)
     end
     cars = {
-      discovery.start({ endpoints = cluster.endpoints }),
-      discovery.start({ endpoints = cluster.endpoints }),
+      discovery.start({ endpoints = cluster.endpoints, ttl = ttl }),
+      discovery.start({ endpoints = cluster.endpoints, ttl = ttl }),
     }
   end
 
@@ -233,7 +233,7 @@ describe("when etcd", function()
   end)
 
   it("freezes for less than a lease, nothing is lost", function()
-    begin()
+    begin(nil, "20s")
     await_all()
     local one, two = leases()
     cluster:freeze()
