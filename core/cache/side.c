@@ -78,7 +78,8 @@ static int make_picker(struct peri_cache_worker *worker,
   }
   if (rc < 0) {
     seat_unref(seat);
-    return peri_policy_ref_fail(&config->picker, rc, problem);
+    (void)peri_policy_ref_fail(&config->picker, rc, problem);
+    return rc;
   }
   *ret_seat = seat;
   return 0;
@@ -98,7 +99,8 @@ static int make_fallback(struct peri_cache_worker *worker,
   int rc = host->fallback(host, &config->fallback, &seat->fallback, problem);
   if (rc < 0) {
     seat_unref(seat);
-    return peri_policy_ref_fail(&config->fallback, rc, problem);
+    (void)peri_policy_ref_fail(&config->fallback, rc, problem);
+    return rc;
   }
   *ret_seat = seat;
   return 0;
