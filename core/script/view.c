@@ -66,7 +66,7 @@ static void read_marks(lua_State *L, const struct view *view, size_t count,
   for (size_t i = 0; i < count; i++) {
     size_t at = 0;
     if (i % ELEMENTS_A_CHARGE == 0) {
-      peri_vm_charge(L, 2 * ELEMENTS_A_CHARGE);
+      peri_vm_charge(L, (uint64_t)2 * ELEMENTS_A_CHARGE);
     }
     lua_rawgeti(L, 2, (int)i + 1);
     if (!peri_handle_endpoint(L, -1, view->of, &at)) {
