@@ -254,20 +254,11 @@ static void worked(uv_work_t *req, int status) {
 
 int peri_file_read(struct peri_loop *loop, const char *root, const char *path,
                    uint64_t max_bytes,
+                   void (*process)(void *ctx,
+                                   const struct peri_file_result *result),
                    void (*done)(void *ctx,
                                 const struct peri_file_result *result),
                    void *ctx, struct peri_file_read **ret_read) {
-  return peri_file_process(loop, root, path, max_bytes, NULL, done, ctx,
-                           ret_read);
-}
-
-int peri_file_process(struct peri_loop *loop, const char *root,
-                      const char *path, uint64_t max_bytes,
-                      void (*process)(void *ctx,
-                                      const struct peri_file_result *result),
-                      void (*done)(void *ctx,
-                                   const struct peri_file_result *result),
-                      void *ctx, struct peri_file_read **ret_read) {
   struct peri_file_read *read = calloc(1, sizeof(*read));
   if (read == NULL) {
     return PERI_ENOMEM;

@@ -86,8 +86,8 @@ static int read_next(struct reading *op) {
   while (op->next < op->config->file_count) {
     const char *root = op->config->files[op->next++];
     if (place(op, root, path)) {
-      return peri_file_process(op->loop, root, path, op->max_bytes,
-                               op->index ? process : NULL, done, op, &op->read);
+      return peri_file_read(op->loop, root, path, op->max_bytes,
+                            op->index ? process : NULL, done, op, &op->read);
     }
   }
   return op->code;

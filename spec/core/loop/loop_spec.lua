@@ -53,7 +53,7 @@ describe("loop/loop", function()
 
   it("waits for work under way when it is freed", function()
     local probe = loop.probe()
-    loop.make("peri_file_read", C.peri_file_read, nil, "/proc/self/status", 1e6, C.peri_probe_done, probe)
+    loop.make("peri_file_read", C.peri_file_read, nil, "/proc/self/status", 1e6, nil, C.peri_probe_done, probe)
     loop.free()
     assert.equal(1, probe.calls)
     assert.equal(0, probe.code)
