@@ -117,23 +117,15 @@ char *peri_arena_printf(struct peri_arena *arena, const char *format, ...) {
   return text;
 }
 
-void peri_arena_reset(struct peri_arena *arena) {
-  struct block *block = arena->first->next;
+void peri_arena_free(struct peri_arena *arena) {
+  if (arena == NULL) {
+    return;
+  }
+  struct block *block = arena->first;
   while (block != NULL) {
     struct block *next = block->next;
     free(block);
     block = next;
   }
-  arena->first->next = NULL;
-  arena->first->used = 0;
-  arena->current = arena->first;
-}
-
-void peri_arena_free(struct peri_arena *arena) {
-  if (arena == NULL) {
-    return;
-  }
-  peri_arena_reset(arena);
-  free(arena->first);
   free(arena);
 }

@@ -44,18 +44,6 @@ describe("base/arena", function()
     assert.equal("n=7 x", ffi.string(C.peri_arena_printf(arena, "n=%d %s", ffi.cast("int", 7), "x")))
   end)
 
-  it("gives zeroed pieces of the first block again after a reset", function()
-    local first = ffi.cast("char *", C.peri_arena_alloc(arena, 100))
-    ffi.fill(first, 100, 0xFF)
-    for _ = 1, 100 do
-      C.peri_arena_alloc(arena, 1000)
-    end
-    C.peri_arena_reset(arena)
-    local again = ffi.cast("char *", C.peri_arena_alloc(arena, 100))
-    assert.equal(first, again)
-    assert.equal(("\0"):rep(100), ffi.string(again, 100))
-  end)
-
   it("answers NULL to sizes that cannot be", function()
     assert.is_true(C.peri_arena_alloc(arena, ffi.cast("size_t", -1LL)) == nil)
     assert.is_true(C.peri_arena_alloc(arena, ffi.cast("size_t", -64LL)) == nil)
