@@ -30,8 +30,8 @@ struct peri_problem {
   char text[496];  // NUL-terminated, cut when too long
 };
 
-/// The short name of a code, as in "ENOTFOUND"; covers libuv's codes through
-/// strerrorname-like text "ERRNO_2". Static storage; any thread.
+/// The short name of a code, as in "ENOTFOUND"; "ERRNO_2" for libuv's. Static
+/// storage, but for libuv's: valid until this thread asks again. Any thread.
 const char *peri_error_name(int code);
 
 /// A few plain words for a code, as in "not found"; for -errno codes the

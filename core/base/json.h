@@ -29,6 +29,8 @@ int peri_json_parse(struct peri_slice text, struct peri_json **ret_json,
 int peri_json_dump(const struct peri_json *json, bool pretty,
                    struct peri_buffer *buffer);
 
+/// One reference more, and one less: the last frees it. Any thread; NULL is
+/// fine.
 struct peri_json *peri_json_ref(struct peri_json *json);
 void peri_json_unref(struct peri_json *json);
 

@@ -23,8 +23,8 @@ enum peri_status {
   PERI_STATUS_UNAUTHENTICATED = 16
 };
 
-/// "NOT_FOUND" and so on; "STATUS_<n>" texts are "UNKNOWN" for codes gRPC does
-/// not know. Static storage; any thread.
+/// "NOT_FOUND" and so on; "UNKNOWN" for codes gRPC does not know. Static
+/// storage; any thread.
 const char *peri_status_name(int status);
 
 /// The status that a Perigee or libuv error maps to. Any thread.

@@ -12,4 +12,6 @@ int peri_signal_new(struct peri_loop *loop, int number,
                     void (*caught)(void *ctx, int number), void *ctx,
                     struct peri_signal **ret_signal);
 
+/// `caught` does not come any more, and the signal has its default action again
+/// unless another loop catches it, too. NULL is fine.
 void peri_signal_free(struct peri_signal *signal);

@@ -15,6 +15,7 @@ int peri_timer_new(struct peri_loop *loop, void (*fire)(void *ctx), void *ctx,
 void peri_timer_start(struct peri_timer *timer, uint64_t delay_ms,
                       uint64_t repeat_ms);
 
+/// `fire` does not come until it is started again.
 void peri_timer_stop(struct peri_timer *timer);
 
 /// From now on the timer does not keep the loop alive.

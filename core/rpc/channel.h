@@ -29,9 +29,9 @@ struct peri_rpc_channel_options {
   uint32_t connect_ms;            // how long connecting may take; 0 for 5,000
 };
 
-/// @return 0, PERI_EINVAL (target, keepalive), PERI_EUNSUPPORTED (gRPC's
-/// library is not installed) or PERI_ENOMEM, with words. PEM texts are not
-/// checked here: bad ones show as failing connections.
+/// @return 0, PERI_EINVAL (target, keepalive, certificates that gRPC refuses at
+/// once), PERI_EUNSUPPORTED (gRPC's library is not installed) or PERI_ENOMEM,
+/// with words. Other bad certificates show as failing connections.
 int peri_rpc_channel_new(const struct peri_rpc_channel_options *options,
                          struct peri_rpc_channel **ret_channel,
                          struct peri_problem *ret_problem);
