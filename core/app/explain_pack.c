@@ -11,8 +11,6 @@
 #include "base/status.h"
 #include "model/decision.h"
 
-enum { NS_PER_MS = 1000000 };
-
 /// Messages are made of pieces that live until they are packed.
 struct making {
   struct peri_arena *arena;
@@ -87,8 +85,9 @@ static Perigee__V1__Decision *make(struct making *making,
   to->kind = peri_proto_text(from->kind == PERI_DECISION_KEY ? "key" : "call");
   to->worker = worker;
   to->at_ns = from->at_ns;
-  to->age_ms =
-      now_ns > from->at_ns ? (uint64_t)(now_ns - from->at_ns) / NS_PER_MS : 0;
+  to->age_ms = now_ns > from->at_ns
+                   ? (uint64_t)(now_ns - from->at_ns) / PERI_NS_PER_MS
+                   : 0;
   to->subject = peri_proto_text(from->subject);
   to->key = peri_proto_text(from->key);
   to->attempt = from->attempt;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/reflect.h"
+#include "base/clock.h"
 #include "base/container.h"
 #include "base/list.h"
 #include "base/slice.h"
@@ -20,8 +21,7 @@
 enum {
   MOST_CALLS = 1000,
   REQUEST_BYTES = 64 << 10,
-  UNREAD_BYTES = 1 << 20,  // answers that a caller may leave unread
-  NS_PER_MS = 1000000
+  UNREAD_BYTES = 1 << 20  // answers that a caller may leave unread
 };
 
 struct peri_reflection {
@@ -197,7 +197,8 @@ static int arm(struct call *call) {
                         &call->timer);
   }
   if (rc == 0) {
-    peri_timer_start(call->timer, (timeout_ns + NS_PER_MS - 1) / NS_PER_MS, 0);
+    peri_timer_start(call->timer,
+                     (timeout_ns + PERI_NS_PER_MS - 1) / PERI_NS_PER_MS, 0);
   }
   return rc;
 }

@@ -12,6 +12,7 @@
 #include "app/stage.h"
 #include "app/worker.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/container.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -27,8 +28,7 @@ enum {
   LOOK_EVERY_MS = 2000,
   SIGNAL_EVERY_MS = 1000,
   MOST_WAITING = 256,
-  NAME_BYTES = 160,
-  NS_A_MS = 1000000
+  NAME_BYTES = 160
 };
 
 static const char stopping[] = "this sidecar is stopping";
@@ -240,12 +240,12 @@ static void on_config_changed(void *ctx) {
 static void on_signal_due(void *ctx) {
   struct peri_reload *reload = ctx;
   reload->signalled = false;
-  reload->signal_ms = peri_loop_now_ns(reload->options.loop) / NS_A_MS;
+  reload->signal_ms = peri_loop_now_ns(reload->options.loop) / PERI_NS_PER_MS;
   on_config_changed(reload);
 }
 
 void peri_reload_request(struct peri_reload *reload) {
-  uint64_t now_ms = peri_loop_now_ns(reload->options.loop) / NS_A_MS;
+  uint64_t now_ms = peri_loop_now_ns(reload->options.loop) / PERI_NS_PER_MS;
   uint64_t past_ms = now_ms - reload->signal_ms;
   if (reload->closed || reload->signalled) {
     return;

@@ -4,12 +4,11 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/proto.h"
 #include "base/slice.h"
 #include "registry/status.h"
-
-enum { NS_PER_MS = 1000000 };
 
 static const char *state_of(enum peri_service_state state) {
   switch (state) {
@@ -25,7 +24,8 @@ static const char *state_of(enum peri_service_state state) {
 
 /// How long ago `then` was; 0 when it never was.
 static uint64_t since_ms(uint64_t now_ns, uint64_t then_ns) {
-  return then_ns > 0 && then_ns < now_ns ? (now_ns - then_ns) / NS_PER_MS : 0;
+  return then_ns > 0 && then_ns < now_ns ? (now_ns - then_ns) / PERI_NS_PER_MS
+                                         : 0;
 }
 
 static int add_services(struct peri_arena *arena,

@@ -25,15 +25,15 @@
 
 enum {
   STOP_LIMIT_MS = 10000,  // for workers that were told to end at once
-  REVOKE_LEAST_MS = 200,  // even when the drain time is over
-  NS_PER_MS = 1000000
+  REVOKE_LEAST_MS = 200   // even when the drain time is over
 };
 
 /// What is left of the drain time.
 static uint64_t left_ms(const struct peri_sidecar *car) {
   uint64_t now_ns = peri_clock_mono_ns();
-  return car->leave_by_ns > now_ns ? (car->leave_by_ns - now_ns) / NS_PER_MS
-                                   : 0;
+  return car->leave_by_ns > now_ns
+             ? (car->leave_by_ns - now_ns) / PERI_NS_PER_MS
+             : 0;
 }
 
 static void end_when_done(struct peri_sidecar *car) {
@@ -163,7 +163,8 @@ void peri_sidecar_leave(struct peri_sidecar *car) {
     peri_admin_ready(car->admin, "draining");
   }
   peri_reload_close(car->reload);
-  car->leave_by_ns = peri_clock_mono_ns() + car->config->drain_ms * NS_PER_MS;
+  car->leave_by_ns =
+      peri_clock_mono_ns() + car->config->drain_ms * PERI_NS_PER_MS;
   peri_timer_start(car->limit, car->config->drain_ms, 0);
   peri_registry_leave(car->registry, car->config->drain_ms / 2, on_left, car);
 }

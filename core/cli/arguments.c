@@ -3,10 +3,11 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/clock.h"
 #include "base/slice.h"
 #include "base/text.h"
 
-enum { HELP = 0, NANOS_PER_MS = 1000000 };
+enum { HELP = 0 };
 
 struct option {
   const char *name;
@@ -81,7 +82,7 @@ static int take_timeout(const char *value, struct peri_cli_arguments *arguments,
   if (rc < 0) {
     return rc;
   }
-  uint64_t ms = (uint64_t)ns / NANOS_PER_MS;
+  uint64_t ms = (uint64_t)ns / PERI_NS_PER_MS;
   arguments->timeout_ms = ms > 0 ? ms : 1;
   return 0;
 }

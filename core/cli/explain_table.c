@@ -2,12 +2,13 @@
 
 #include <perigee.pb-c.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/proto.h"
 #include "cli/table.h"
 #include "model/decision.h"
 
-enum { SHOWN_BYTES = 256, NAME_BYTES = 80, NS_PER_MS = 1000000 };
+enum { SHOWN_BYTES = 256, NAME_BYTES = 80 };
 
 static void put(struct peri_cli_table *table, ProtobufCBinaryData data) {
   peri_cli_table_put(table, peri_proto_slice(data), SHOWN_BYTES);
@@ -76,7 +77,7 @@ static void write_why(struct peri_cli_table *table,
 
 static void write_row(struct peri_cli_table *table,
                       const Perigee__V1__Decision *decision) {
-  put_span(table, decision->age_ms * NS_PER_MS);
+  put_span(table, decision->age_ms * PERI_NS_PER_MS);
   peri_cli_table_next(table);
   write_what(table, decision);
   peri_cli_table_next(table);

@@ -3,14 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/container.h"
 #include "base/error.h"
 #include "base/slice.h"
 #include "h2/call_state.h"
 #include "loop/loop.h"
 #include "loop/timer.h"
-
-enum { NS_PER_MS = 1000000 };
 
 void peri_call_disarm(struct peri_call *call) {
   call->answered = true;
@@ -67,7 +66,8 @@ static void arm(struct peri_turn *turn) {
     peri_call_conclude(call, PERI_STATUS_RESOURCE_EXHAUSTED, "out of memory");
     return;
   }
-  peri_timer_start(call->timer, (left_ns + NS_PER_MS - 1) / NS_PER_MS, 0);
+  peri_timer_start(call->timer, (left_ns + PERI_NS_PER_MS - 1) / PERI_NS_PER_MS,
+                   0);
 }
 
 static void data_came(void *ctx, struct peri_h2_stream *stream,

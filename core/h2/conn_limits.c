@@ -1,5 +1,6 @@
 #include <nghttp2/nghttp2.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "h2/conn.h"
 #include "loop/loop.h"
@@ -76,7 +77,7 @@ bool peri_h2_conn_allow(struct peri_h2_conn *conn, enum peri_h2_flood kind) {
 
 static bool over(uint64_t since_ns, uint64_t now_ns, uint32_t limit_ms) {
   return limit_ms > 0 && now_ns > since_ns &&
-         now_ns - since_ns >= (uint64_t)limit_ms * 1000000;
+         now_ns - since_ns >= (uint64_t)limit_ms * PERI_NS_PER_MS;
 }
 
 static void give_up(struct peri_h2_conn *conn, enum peri_h2_timeout kind) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/container.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -236,7 +237,7 @@ static void looked_up(void *ctx, int code, const struct peri_resolved *found) {
 
 static void refresh(struct peri_h2_pool *pool, struct peri_h2_origin *origin,
                     uint64_t now_ns) {
-  uint64_t every_ns = (uint64_t)pool->setup.refresh_ms * 1000000;
+  uint64_t every_ns = (uint64_t)pool->setup.refresh_ms * PERI_NS_PER_MS;
   if (origin->address.kind != PERI_ADDRESS_NAME || origin->conn_count == 0 ||
       origin->lookup != NULL || now_ns - origin->looked_ns < every_ns) {
     return;
@@ -289,7 +290,7 @@ void peri_h2_pool_forget(struct peri_h2_pool *pool, struct peri_h2_conn *conn) {
 
 void peri_h2_pool_tick(struct peri_h2_pool *pool) {
   struct peri_h2_hub *hub = pool->setup.hub;
-  uint64_t limit_ns = (uint64_t)pool->setup.connect_timeout_ms * 1000000;
+  uint64_t limit_ns = (uint64_t)pool->setup.connect_timeout_ms * PERI_NS_PER_MS;
   uint64_t now_ns = now(pool);
   struct peri_list *at = hub->conns.next;
   while (at != &hub->conns) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/slice.h"
 #include "base/text.h"
@@ -17,7 +18,6 @@ enum {
   STACK_FIELDS = 32,
   DEFAULT_MESSAGE_BYTES = 4 * 1024 * 1024,
   MOST_TEXT_BYTES = 1024,
-  NS_PER_MS = 1000000,
   HTTP_OK = 200
 };
 
@@ -206,7 +206,8 @@ static int open_stream(struct peri_h2_client *client,
   }
   if (request->timeout_ms > 0) {
     uint64_t ms = request->timeout_ms;
-    uint64_t ns = ms > INT64_MAX / NS_PER_MS ? INT64_MAX : ms * NS_PER_MS;
+    uint64_t ns =
+        ms > INT64_MAX / PERI_NS_PER_MS ? INT64_MAX : ms * PERI_NS_PER_MS;
     peri_framing_timeout_format(ns, timeout);
     some[count++] = (struct peri_h2_field){
         {"grpc-timeout", 12}, peri_slice_of(timeout), false};

@@ -6,8 +6,6 @@
 #include "loop/timer.h"
 #include "proxy/private.h"
 
-enum { NS_PER_MS = 1000000 };
-
 static void place(struct peri_proxy_alarms *alarms, size_t at,
                   struct peri_proxy_call *call) {
   alarms->calls[at - 1] = call;
@@ -59,7 +57,8 @@ static void wind(struct peri_proxy_alarms *alarms) {
   uint64_t now_ns = peri_clock_mono_ns();
   uint64_t left_ns = first_ns > now_ns ? first_ns - now_ns : 0;
   alarms->set_ns = first_ns;
-  peri_timer_start(alarms->timer, (left_ns + NS_PER_MS - 1) / NS_PER_MS, 0);
+  peri_timer_start(alarms->timer,
+                   (left_ns + PERI_NS_PER_MS - 1) / PERI_NS_PER_MS, 0);
 }
 
 static void fired(void *ctx) {

@@ -166,7 +166,7 @@ static bool match(struct peri_proxy_call *call) {
   if (call->route->timeout_ms == 0) {
     return true;
   }
-  uint64_t limit_ns = call->begun_ns + call->route->timeout_ms * 1000000;
+  uint64_t limit_ns = call->begun_ns + call->route->timeout_ms * PERI_NS_PER_MS;
   if (call->deadline_ns != 0 && call->deadline_ns <= limit_ns) {
     return true;
   }
