@@ -83,6 +83,7 @@ void peri_budget_begin(struct peri_vm *vm, struct peri_vm_budget budget) {
   vm->granted_ns = 0;
   vm->stack = (uintptr_t)__builtin_frame_address(0);
   vm->starved[0] = '\0';
+  vm->denied = false;
   vm->running = true;
   if (vm->tick < PERI_VM_TICK) {
     vm->tick = interval(vm);

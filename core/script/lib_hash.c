@@ -7,12 +7,21 @@
 #include "base/hash.h"
 #include "script/lib.h"
 
-static struct peri_slice check_bytes(lua_State *L) {
+static struct peri_slice check_counted(lua_State *L, size_t bytes_a_step) {
   struct peri_slice bytes;
 
   bytes.ptr = luaL_checklstring(L, 1, &bytes.len);
-  peri_vm_charge(L, 1 + bytes.len / 16);
+  peri_vm_charge(L, 1 + bytes.len / bytes_a_step);
   return bytes;
+}
+
+static struct peri_slice check_bytes(lua_State *L) {
+  return check_counted(L, 4);
+}
+
+// Of what takes one byte after the other.
+static struct peri_slice check_each(lua_State *L) {
+  return check_counted(L, 1);
 }
 
 // A number in Lua has 53 bits, so 64 are written out.
@@ -30,12 +39,12 @@ static int hash_crc32(lua_State *L) {
 }
 
 static int hash_fnv1a32(lua_State *L) {
-  lua_pushnumber(L, peri_hash_fnv1a32(check_bytes(L)));
+  lua_pushnumber(L, peri_hash_fnv1a32(check_each(L)));
   return 1;
 }
 
 static int hash_fnv1_64(lua_State *L) {
-  return push_hex(L, peri_hash_fnv1_64(check_bytes(L)));
+  return push_hex(L, peri_hash_fnv1_64(check_each(L)));
 }
 
 static int hash_xxh3(lua_State *L) {
@@ -46,7 +55,7 @@ static int hash_xxh3(lua_State *L) {
 static int hash_md5_hex(lua_State *L) {
   char hex[33];
 
-  peri_hash_md5_hex(check_bytes(L), hex);
+  peri_hash_md5_hex(check_each(L), hex);
   lua_pushlstring(L, hex, 32);
   return 1;
 }

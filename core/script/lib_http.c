@@ -377,7 +377,7 @@ static int http_escape(lua_State *L) {
   const char *text = luaL_checklstring(L, 1, &len);
   luaL_Buffer out;
 
-  peri_vm_charge(L, 1 + len / 16);
+  peri_vm_charge(L, 1 + len);
   luaL_buffinit(L, &out);
   for (size_t i = 0; i < len; i++) {
     unsigned char c = (unsigned char)text[i];

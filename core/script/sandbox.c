@@ -51,16 +51,16 @@ static void open_library(lua_State *L, const char *name, lua_CFunction open) {
   lua_call(L, 1, 0);
 }
 
-static uint64_t text_steps(lua_State *L) {
-  uint64_t steps = 0;
+static uint64_t text_bytes(lua_State *L) {
+  uint64_t bytes = 0;
   int top = lua_gettop(L);
 
   for (int i = 1; i <= top; i++) {
     if (lua_type(L, i) == LUA_TSTRING) {
-      steps += lua_objlen(L, i) / 16;
+      bytes += lua_objlen(L, i);
     }
   }
-  return steps;
+  return bytes;
 }
 
 // Calls the builtin in the first upvalue with the arguments there are.
@@ -73,9 +73,12 @@ static int pass_on(lua_State *L) {
   return lua_gettop(L);
 }
 
-// Calls the builtin in the first upvalue after counting its strings' bytes.
+// Calls the builtin in the first upvalue after counting its strings' bytes. The
+// second says whether it looks at each, instead of copying them.
 static int count_text(lua_State *L) {
-  peri_vm_charge(L, 1 + text_steps(L));
+  bool each = lua_toboolean(L, lua_upvalueindex(2));
+
+  peri_vm_charge(L, 1 + text_bytes(L) / (each ? 1 : PERI_VM_COPIED));
   return pass_on(L);
 }
 
@@ -137,6 +140,8 @@ static int count_format(lua_State *L) {
     rest.len--;
     if (directive) {
       steps += directive_steps(&rest);
+      // Quoting looks at each byte.
+      steps += rest.ptr[-1] == 'q' ? text_bytes(L) : 0;
     }
   }
   peri_vm_charge(L, steps);
@@ -171,7 +176,7 @@ static int concat(lua_State *L) {
                         luaL_typename(L, -1), (int)i);
     }
     size_t len = lua_type(L, -1) == LUA_TSTRING ? lua_objlen(L, -1) : 0;
-    peri_vm_charge(L, 1 + (len + separator.len) / 16);
+    peri_vm_charge(L, 1 + (len + separator.len) / PERI_VM_COPIED);
     luaL_addvalue(&text);
     if (i < last) {
       luaL_addlstring(&text, separator.ptr, separator.len);
@@ -268,13 +273,16 @@ static void open_table(lua_State *L) {
 }
 
 static void open_string(lua_State *L) {
-  static const char *const counted[] = {"byte", "char",  "lower", "reverse",
-                                        "sub",  "upper", NULL};
+  static const struct {
+    const char *name;
+    bool each;
+  } counted[] = {{"byte", false},   {"char", false}, {"lower", true},
+                 {"reverse", true}, {"sub", false},  {"upper", true}};
 
   lua_getglobal(L, "string");
   strip(L, string_names);
-  for (size_t i = 0; counted[i]; i++) {
-    wrap(L, counted[i], count_text, false);
+  for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++) {
+    wrap(L, counted[i].name, count_text, counted[i].each);
   }
   wrap(L, "format", count_format, false);
   peri_strings_open(L);
@@ -320,7 +328,7 @@ void peri_sandbox_open(struct lua_State *L, bool with_require) {
 
   lua_pushvalue(L, LUA_GLOBALSINDEX);
   strip(L, base_names);
-  wrap(L, "tonumber", count_text, false);
+  wrap(L, "tonumber", count_text, true);
   wrap(L, "unpack", count_unpack, false);
   push_lua(L, safe_xpcall, "=xpcall");
   lua_setfield(L, -2, "xpcall");

@@ -38,6 +38,7 @@ struct peri_vm {
   char tripped[96];   // why the run is being ended, or ""
   char ending[256];   // the words for that, with the place, or ""
   bool grown;         // some stack may be deep
+  bool denied;        // a large block, since no steps were left for it
   char starved[512];  // where memory was refused last, with a traceback, or ""
   uintptr_t stack;    // of C, where the run began
   uint64_t granted_ns;   // of the time that libraries took, in this run

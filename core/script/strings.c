@@ -305,7 +305,8 @@ static int str_rep(lua_State *L) {
   }
   if (count > 0) {
     double bytes = (double)count * (double)(len + separator + 1);
-    peri_vm_charge(L, bytes < 1e15 ? (uint64_t)(bytes / 16) : UINT64_MAX / 2);
+    peri_vm_charge(
+        L, bytes < 1e15 ? (uint64_t)(bytes / PERI_VM_COPIED) : UINT64_MAX / 2);
   }
   int top = lua_gettop(L);
   lua_pushvalue(L, lua_upvalueindex(1));

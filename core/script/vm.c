@@ -1,5 +1,6 @@
 #include "script/vm.h"
 
+#include <inttypes.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <luajit.h>
@@ -14,13 +15,25 @@
 
 enum {
   BIG_BYTES = 1024,  // allocations that grow by more count as steps
-  BYTES_A_STEP = 64,
+  LARGE_BYTES = 1 << 20,
   GC_PAUSE = 130,  // percent: the cap leaves little room for garbage
   GC_STEPMUL = 400,
   STRESS_STEPMUL = 20000,
   COLLECT_NS = 3000000,  // at most, before a run and after one
   STEPS_A_LOOK = 16
 };
+
+// One concatenation is one instruction however much it copies: growing counts
+// as steps, and a large block that there are none left for is refused.
+static bool may_grow(struct peri_vm *vm, size_t old_bytes, size_t new_bytes) {
+  if (new_bytes <= old_bytes + BIG_BYTES ||
+      peri_vm_spend(vm, (new_bytes - old_bytes) / PERI_VM_COPIED) ||
+      new_bytes < LARGE_BYTES) {
+    return true;
+  }
+  vm->denied = true;
+  return false;
+}
 
 static void *allocate(void *ud, void *ptr, size_t old_bytes, size_t new_bytes) {
   struct peri_vm *vm = ud;
@@ -33,7 +46,9 @@ static void *allocate(void *ud, void *ptr, size_t old_bytes, size_t new_bytes) {
   }
   // What waits to be collected must not be in the way of the next call.
   size_t cap_bytes = vm->cap_bytes + (vm->cycles > 0 ? vm->cap_bytes / 8 : 0);
-  if (new_bytes > old_bytes && vm->bytes - old_bytes + new_bytes > cap_bytes) {
+  bool grows = new_bytes > old_bytes;
+  if (grows && (vm->bytes - old_bytes + new_bytes > cap_bytes ||
+                !may_grow(vm, old_bytes, new_bytes))) {
     peri_words_starved(vm);
     return NULL;
   }
@@ -45,10 +60,6 @@ static void *allocate(void *ud, void *ptr, size_t old_bytes, size_t new_bytes) {
   fresh = fresh ? fresh : ptr;
   vm->bytes = vm->bytes - old_bytes + new_bytes;
   peri_budget_block(vm, old_bytes, new_bytes);
-  if (new_bytes > old_bytes + BIG_BYTES) {
-    // One concatenation is one instruction however much it copies.
-    peri_vm_spend(vm, (new_bytes - old_bytes) / BYTES_A_STEP);
-  }
   return fresh;
 }
 
@@ -229,7 +240,7 @@ int peri_vm_run(struct peri_vm *vm, int (*body)(struct lua_State *L, void *ctx),
   if (status == LUA_ERRMEM) {
     make_room(vm);
     vm->collect_bytes = 0;
-    return PERI_ENOMEM;
+    return vm->denied ? PERI_ESCRIPT : PERI_ENOMEM;
   }
   return PERI_ESCRIPT;
 }
@@ -243,6 +254,12 @@ void peri_vm_keep_failure(struct peri_vm *vm, struct lua_State *L, int status) {
     // begins.
     vm->collect_bytes = 0;
     int place = (int)strcspn(vm->starved, "\n");
+    if (vm->denied) {
+      peri_vm_fail(vm, PERI_ESCRIPT,
+                   "%.*sthe instruction budget of %" PRIu64 " is used up%s",
+                   place, vm->starved, vm->budget.steps, vm->starved + place);
+      return;
+    }
     peri_vm_fail(vm, PERI_ENOMEM, "%.*sthe memory cap of %zu KiB is used up%s",
                  place, vm->starved, vm->cap_bytes / 1024, vm->starved + place);
   } else {

@@ -16,7 +16,8 @@ struct peri_sources;
 struct peri_vm;
 
 enum peri_vm_defaults {
-  PERI_VM_TICK = 100  // instructions between two looks at budgets
+  PERI_VM_TICK = 100,  // instructions between two looks at budgets
+  PERI_VM_COPIED = 4   // bytes that are copied in a step
 };
 
 struct peri_vm_options {
@@ -93,8 +94,10 @@ uint64_t peri_vm_digest(const struct peri_vm *vm);
 bool peri_vm_same(const struct peri_vm *vm, const struct peri_sources *fresh);
 
 /// Counts `steps` of C work against the entry's budget and raises when that is
-/// used up. Library functions whose work grows with their input call it first
-/// (about one step for 16 bytes or for one element).
+/// used up. Library functions whose work grows with their input call it first:
+/// about one step for a nanosecond, which is one byte that is looked at, a few
+/// that are copied, or one element. What cannot be interrupted then ends with
+/// the steps before it takes long, whatever the memory cap.
 void peri_vm_charge(struct lua_State *L, uint64_t steps);
 /// As peri_vm_charge(), but returns false where that would raise, for callers
 /// that hold memory; they release it and call peri_vm_charge(L, 0).

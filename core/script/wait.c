@@ -18,7 +18,7 @@ static void fail(lua_State *L, struct peri_waiter *waiter, int status) {
 
   waiter->state = PERI_WAITER_FAILED;
   if (status == LUA_ERRMEM) {
-    waiter->code = PERI_ENOMEM;
+    waiter->code = waiter->vm->denied ? PERI_ESCRIPT : PERI_ENOMEM;
     peri_vm_keep_failure(waiter->vm, L, status);
     return;
   }

@@ -9,7 +9,7 @@
 ---@field update? perigee.Duration of an update or an export, "5ms"
 ---@field fetch? perigee.Duration of a fetch between two waits, "5ms"
 ---@field load? perigee.Duration of loading the file with its selftest, and of `new` with `import`, "20ms"
----@field instructions? integer of a pick, 500000; an update and a fetch have 10 times as many, loading 40 times. Builtins and libraries count too: about one for 16 bytes or one element
+---@field instructions? integer of a pick, 500000; an update and a fetch have 10 times as many, loading 40 times. Builtins and libraries count too: one for a byte that they look at, for 4 that they copy, or for an element; so a fetch takes 20 MB at most in one piece
 ---@field memory? string|integer of the policy's VM on each worker, "8MiB"
 ---@field requests? integer HTTP requests open at a time, on each worker, 2048
 ---@field timers? integer sleeps at a time, on each worker, 2048

@@ -95,4 +95,26 @@ describe("a budget", function()
     assert.same({ 80000, 5e6 }, allowed(made, "LOAD"))
     assert.equal(s.ENOMEM, (s.eval(made, "return ('x'):rep(3e5)")))
   end)
+
+  -- The larger the cap, the longer one builtin could take: its steps end it before.
+  for name, text in pairs({
+    concatenation = "return #(big .. 'x')",
+    repetition = "return #('x'):rep(#big)",
+    upper = "return #big:upper()",
+    reverse = "return #big:reverse()",
+    quoting = "return #('%q'):format(big)",
+    formatting = "return #('%s%s'):format(big, big)",
+    joining = "return #table.concat({ big, big })",
+    md5 = "return require('perigee.hash').md5_hex(big)",
+    escaping = "return #require('perigee.http').escape(big)",
+  }) do
+    it("refuses " .. name .. " of what is too long, whatever the cap", function()
+      vm = s.vm(2 ^ 28)
+      assert.equal(0, (s.eval(vm, "big = ('x'):rep(30000000)", 1e9, 10000)))
+      local code, words = s.eval(vm, text, 5e6, 10000)
+      assert.equal(s.ESCRIPT, code)
+      assert.matches("the instruction budget of 5000000 is used up", words)
+      assert.equal(0, (s.eval(vm, text, 1e9, 10000)))
+    end)
+  end
 end)

@@ -1,7 +1,7 @@
 -- Errors that are hard to tell of: huge, cyclic, no text, raising or endless when asked for
 -- their text.
 -- kind: balancer
--- case huge: pick: xxxx | memory cap
+-- case huge: pick: xxxx | memory cap | budget of
 -- case huge_line: pick: line
 -- case zeros: pick: errors.lua
 -- case cyclic: pick: an error value of type table
@@ -12,7 +12,7 @@
 -- case a_coroutine: pick: an error value of type thread
 -- case a_handle: pick: endpoint
 -- case with_text: pick: with its own words
--- case huge_text: pick: xxxx | memory cap | __tostring fails
+-- case huge_text: pick: xxxx | memory cap | __tostring fails | budget of
 -- case raising_text: pick: whose __tostring fails
 -- case raising_itself: pick: whose __tostring fails
 -- case endless_text: pick: budget of
