@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "app/inherit.h"
 #include "app/options.h"
 #include "app/setup.h"
 #include "app/sidecar.h"
@@ -22,6 +23,16 @@ static void raise_descriptors(void) {
 static bool missing_default(const struct peri_serve_options *options,
                             const struct peri_serve_options *defaults) {
   return options->config == defaults->config && access(options->config, F_OK);
+}
+
+static void warn_stray(void) {
+  struct peri_slice name;
+  if (peri_inherit_stray(&name)) {
+    peri_log(PERI_LOG_WARN, "app",
+             "the inherited socket \"%.*s\" is not used: its "
+             "FileDescriptorName must be app, mesh or admin",
+             (int)name.len, name.ptr);
+  }
 }
 
 int peri_serve_main(int argc, const char *const *argv,
@@ -62,6 +73,7 @@ int peri_serve_main(int argc, const char *const *argv,
     return rc == PERI_ENOMEM ? PERI_EXIT_FAILURE : PERI_EXIT_USAGE;
   }
   peri_setup_warn(setup.config);
+  warn_stray();
   int status = peri_sidecar_run(options.config, &setup, folders,
                                 options.command, ret_stuck);
   peri_setup_done(&setup);
