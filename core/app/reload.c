@@ -17,11 +17,11 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/slice.h"
-#include "loop/file.h"
 #include "loop/loop.h"
 #include "loop/timer.h"
 #include "loop/tree.h"
 #include "loop/turn.h"
+#include "loop/watch.h"
 #include "model/config.h"
 
 enum {

@@ -1,10 +1,11 @@
+#include "loop/watch.h"
+
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/container.h"
 #include "base/error.h"
-#include "loop/file.h"
 #include "loop/private.h"
 
 /// What a file looked like.

@@ -9,6 +9,7 @@
 #include "loop/timer.h"
 #include "loop/tree.h"
 #include "loop/turn.h"
+#include "loop/watch.h"
 
 /// The names of the probes called, in order.
 struct peri_trace {
