@@ -129,7 +129,7 @@ static int refuse(response_t response, int status, const char *words,
     shown = 0;
   }
   snprintf(text, sizeof(text), "%s%s%.*s", words, shown > 0 ? ": " : "", shown,
-           (const char *)name.data);
+           shown > 0 ? (const char *)name.data : "");
   error.error_code = status;
   error.error_message = peri_proto_text(text);
   response.message_response_case =

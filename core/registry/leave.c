@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/container.h"
 #include "etcd/keepalive.h"
 #include "etcd/kv.h"
 #include "etcd/lease.h"
@@ -28,7 +29,8 @@ static void batch_done(void *ctx, const struct peri_etcd_error *error,
   }
   struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    struct peri_listing *listing =
+        PERI_CONTAINER_OF(node, struct peri_listing, node);
     if (!is_batched(listing)) {
       continue;
     }
@@ -53,7 +55,8 @@ static void take_out(struct peri_registrar *registrar) {
   struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next;
        node != head && count < PERI_LISTINGS_A_TXN; node = node->next) {
-    struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    struct peri_listing *listing =
+        PERI_CONTAINER_OF(node, struct peri_listing, node);
     if (listing->job != PERI_LISTING_IDLE || listing->under == 0 ||
         listing->alone) {
       continue;
@@ -106,7 +109,8 @@ static void leave_step(struct peri_registrar *registrar, uint64_t now_ns,
   int error = 0;
   struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    const struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    const struct peri_listing *listing =
+        PERI_CONTAINER_OF(node, struct peri_listing, node);
     if (listing->job == PERI_LISTING_IDLE && listing->refused) {
       error = peri_etcd_kind_code(listing->retry.kind);
     } else if (listing->job != PERI_LISTING_IDLE || listing->under != 0) {
@@ -129,7 +133,7 @@ static void revoked(void *ctx, const struct peri_etcd_error *error) {
     registrar->lease = registrar->candidate = 0;
     struct peri_list *head = &registrar->listings;
     for (struct peri_list *node = head->next; node != head; node = node->next) {
-      peri_listing_orphan((struct peri_listing *)(void *)node);
+      peri_listing_orphan(PERI_CONTAINER_OF(node, struct peri_listing, node));
     }
     settle(&registrar->revoking, 0);
   } else if (peri_registrar_failed(registrar, &registrar->revoke_retry,
@@ -227,7 +231,8 @@ void peri_registrar_leave(struct peri_registrar *registrar, uint64_t limit_ms,
   }
   struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    struct peri_listing *listing =
+        PERI_CONTAINER_OF(node, struct peri_listing, node);
     listing->refused = false;
     peri_retry_reset(&listing->retry);
   }

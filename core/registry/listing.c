@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/metrics.h"
 #include "base/slice.h"
 #include "etcd/kv.h"
@@ -197,7 +198,8 @@ static bool is_behind(struct peri_listing *listing) {
   bool found = false;
   for (struct peri_list *node = listing->behind ? head->next : head;
        node != head; node = node->next) {
-    struct peri_listing *other = (struct peri_listing *)(void *)node;
+    struct peri_listing *other =
+        PERI_CONTAINER_OF(node, struct peri_listing, node);
     found = found || (other != listing && other->removing &&
                       peri_slice_equal(peri_listing_key(other),
                                        peri_listing_key(listing)));

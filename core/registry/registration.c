@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/hash.h"
 #include "base/metrics.h"
 #include "base/random.h"
@@ -139,7 +140,8 @@ static void show(struct peri_registrar *registrar) {
   size_t placed = 0, wanted = 0;
   struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    const struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    const struct peri_listing *listing =
+        PERI_CONTAINER_OF(node, struct peri_listing, node);
     wanted += peri_listing_wanted(listing);
     placed += peri_listing_state(listing) == PERI_LISTING_REGISTERED;
   }
@@ -163,13 +165,15 @@ static void step(struct peri_registrar *registrar) {
   struct peri_list *head = &registrar->listings;
   bool wanted = false;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    wanted = wanted || peri_listing_wanted((struct peri_listing *)(void *)node);
+    wanted = wanted || peri_listing_wanted(
+                           PERI_CONTAINER_OF(node, struct peri_listing, node));
   }
   peri_tenure_step(registrar, wanted, now, &next_ns);
   for (struct peri_list *node = head->next, *after; node != head;
        node = after) {
     after = node->next;
-    peri_listing_step((struct peri_listing *)(void *)node, now, &next_ns);
+    peri_listing_step(PERI_CONTAINER_OF(node, struct peri_listing, node), now,
+                      &next_ns);
   }
   peri_leave_step(registrar, now, &next_ns);
   show(registrar);
@@ -187,7 +191,8 @@ static bool tell_change(struct peri_registrar *registrar) {
     return false;
   }
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    struct peri_listing *listing =
+        PERI_CONTAINER_OF(node, struct peri_listing, node);
     int state = (int)peri_listing_state(listing);
     if (listing->told != state && !listing->removing) {
       listing->told = state;
@@ -212,7 +217,8 @@ static void tick(void *ctx) {
     peri_leave_tell(registrar);
     return;
   }
-  struct peri_listing *listing = (struct peri_listing *)(void *)node;
+  struct peri_listing *listing =
+      PERI_CONTAINER_OF(node, struct peri_listing, node);
   void (*done)(void *, int) = listing->done;
   void *done_ctx = listing->done_ctx;
   int outcome = listing->outcome;
@@ -322,7 +328,7 @@ static bool is_taken(const struct peri_registrar *registrar,
   for (const struct peri_list *node = head->next; node != head;
        node = node->next) {
     const struct peri_listing *other =
-        (const struct peri_listing *)(void *)node;
+        PERI_CONTAINER_OF(node, struct peri_listing, node);
     if (peri_slice_equal(peri_listing_key(other), peri_listing_key(listing))) {
       listing->behind = true;
       taken = taken || !other->removing;
@@ -367,7 +373,8 @@ void peri_registrar_hurry(struct peri_registrar *registrar) {
   hurry(registrar, &registrar->revoke_retry, now, 1);
   struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    struct peri_listing *listing =
+        PERI_CONTAINER_OF(node, struct peri_listing, node);
     hurry(registrar, &listing->retry, now, window_ms);
   }
   if (registrar->kept != NULL) {
@@ -379,7 +386,8 @@ void peri_registrar_hurry(struct peri_registrar *registrar) {
 void peri_registrar_regressed(struct peri_registrar *registrar) {
   struct peri_list *head = &registrar->listings;
   for (struct peri_list *node = head->next; node != head; node = node->next) {
-    struct peri_listing *listing = (struct peri_listing *)(void *)node;
+    struct peri_listing *listing =
+        PERI_CONTAINER_OF(node, struct peri_listing, node);
     listing->known = listing->seen = 0;
     listing->placed = false;
     listing->stale = true;
@@ -405,7 +413,7 @@ int peri_registrar_trouble(const struct peri_registrar *registrar) {
   for (const struct peri_list *node = head->next;
        kind == PERI_ETCD_OK && node != head; node = node->next) {
     const struct peri_listing *listing =
-        (const struct peri_listing *)(void *)node;
+        PERI_CONTAINER_OF(node, struct peri_listing, node);
     kind = listing->retry.kind;
   }
   return kind;

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/metrics.h"
 #include "base/random.h"
 #include "etcd/keepalive.h"
@@ -61,7 +62,7 @@ void peri_tenure_lost(struct peri_registrar *registrar) {
   registrar->keep_kind = PERI_ETCD_OK;
   for (struct peri_list *node = registrar->listings.next;
        node != &registrar->listings; node = node->next) {
-    peri_listing_orphan((struct peri_listing *)(void *)node);
+    peri_listing_orphan(PERI_CONTAINER_OF(node, struct peri_listing, node));
   }
   // A whole fleet may have lost its leases in the same moment.
   peri_retry_reset(&registrar->retry);
