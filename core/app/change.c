@@ -119,7 +119,7 @@ static void refuse(struct peri_change *change) {
   if (change->problem.code == PERI_ECLOSED) {
     // The sidecar ends.
   } else if (!change->config) {
-    peri_log(PERI_LOG_ERROR, "app", "no policy was taken over: %s", words);
+    peri_edits_none(change->options.edits, words);
   } else {
     peri_metric_add(change->refused, 1);
     peri_edits_config(change->options.edits, words);

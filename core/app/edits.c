@@ -18,6 +18,7 @@ struct peri_edits {
   struct peri_roster *roster;     // NULL at first
   struct peri_failures *refused;  // NULL: none
   char config[sizeof(((struct peri_problem *)0)->text)];
+  char none[sizeof(((struct peri_problem *)0)->text)];
 };
 
 int peri_edits_new(struct peri_metrics *metrics,
@@ -173,8 +174,17 @@ void peri_edits_take(struct peri_edits *edits, struct peri_roster *roster,
                      const struct peri_failures *refused) {
   tell_undone(edits, roster != NULL ? roster : edits->roster, refused);
   replace(edits, roster, false);
+  edits->none[0] = '\0';
   tell_refused(edits, refused);
   remember(edits, refused);
+}
+
+void peri_edits_none(struct peri_edits *edits, const char *words) {
+  if (strcmp(edits->none, words) != 0) {
+    snprintf(edits->none, sizeof(edits->none), "%s", words);
+    peri_metric_add(edits->refusals, 1);
+    peri_log(PERI_LOG_ERROR, "app", "no policy was taken over: %s", words);
+  }
 }
 
 void peri_edits_roll(struct peri_edits *edits, struct peri_roster *roster) {
@@ -199,5 +209,5 @@ const char *peri_edits_words(const struct peri_edits *edits, const char *kind,
   const struct peri_failure *item =
       edits->refused != NULL ? peri_failures_of(edits->refused, kind, name)
                              : NULL;
-  return item != NULL ? item->words : "";
+  return item != NULL ? item->words : edits->none;
 }

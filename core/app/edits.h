@@ -20,6 +20,9 @@ void peri_edits_free(struct peri_edits *edits);
 /// its policy.
 void peri_edits_take(struct peri_edits *edits, struct peri_roster *roster,
                      const struct peri_failures *refused);
+/// No policy at all could be taken over, for the reason in `words`, until
+/// peri_edits_take(). Said once.
+void peri_edits_none(struct peri_edits *edits, const char *words);
 /// What runs now, after a version was rolled back (taken over; NULL: as
 /// before).
 void peri_edits_roll(struct peri_edits *edits, struct peri_roster *roster);

@@ -70,6 +70,18 @@ describe("edits", function()
     assert.same({ 1, 0 }, { version("a"), reloads("taken") })
   end)
 
+  it("can be refused as a whole, which counts once", function()
+    C.peri_edits_take(edits, runs(1, 1), nil)
+    for _ = 1, 3 do
+      C.peri_edits_none(edits, "too many files")
+      assert.same({ "too many files", "too many files", 1 }, { words("a"), words("b"), reloads("refused") })
+    end
+    C.peri_edits_none(edits, "the folder hangs")
+    assert.same({ "the folder hangs", 2 }, { words("a"), reloads("refused") })
+    C.peri_edits_take(edits, nil, nil)
+    assert.same({ "", "", 2 }, { words("a"), words("b"), reloads("refused") })
+  end)
+
   it("are refused until the next one of the same policy", function()
     C.peri_edits_take(edits, runs(1, 1), nil)
     local wrong = support.failures({ { "picker", "a", "a.lua:1: wrong" } })
