@@ -39,6 +39,7 @@ static const struct field fields[] = {
     {"registry.propagation", U64,
      offsetof(struct peri_config, etcd.propagation_ms)},
     {"registry.audit", U64, offsetof(struct peri_config, etcd.audit_ms)},
+    {"registry.forget", U64, offsetof(struct peri_config, etcd.forget_ms)},
     {"limits.header_list_bytes", I64,
      offsetof(struct peri_config, limits.header_list_bytes)},
     {"limits.streams_per_conn", I64,

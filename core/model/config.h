@@ -87,6 +87,7 @@ struct peri_config_etcd {
   uint64_t timeout_ms;      // 2,000
   uint64_t propagation_ms;  // 1,000: between deregistering and draining
   uint64_t audit_ms;        // 15,000 ± 50 %: comparing what is known with etcd
+  uint64_t forget_ms;       // 600,000: from the last use of a name only called
 };
 
 /// A service of the local application.

@@ -17,7 +17,10 @@ enum {
   DEFAULT_TIMEOUT_MS = 2000,
   DEFAULT_PROPAGATION_MS = 1000,
   DEFAULT_AUDIT_MS = 15000,
-  MIN_AUDIT_MS = 500
+  MIN_AUDIT_MS = 500,
+  DEFAULT_FORGET_MS = 600000,
+  MIN_FORGET_MS = 1000,
+  MAX_FORGET_MS = 86400000
 };
 
 static const char begins[] = "-----BEGIN ";
@@ -272,11 +275,12 @@ static int read_ttl(const struct peri_config_node *registry, uint32_t *ret_s) {
 }
 
 static int read_wait(const struct peri_config_node *registry, const char *key,
-                     uint64_t least_ms, const char *words, uint64_t *ret_ms) {
+                     uint64_t least_ms, uint64_t most_ms, const char *words,
+                     uint64_t *ret_ms) {
   struct peri_config_node node;
   uint64_t ms = *ret_ms;
   int rc = peri_config_duration_ms(registry, key, least_ms == 0, &ms);
-  if (rc == 0 && (ms < least_ms || ms > MAX_WAIT_MS) &&
+  if (rc == 0 && (ms < least_ms || ms > most_ms) &&
       peri_config_member(registry, key, &node)) {
     return peri_config_fail(&node, "must be %s", words);
   }
@@ -306,7 +310,8 @@ int peri_config_read_etcd(const struct peri_config_node *registry,
                                     .prefix = "",
                                     .timeout_ms = DEFAULT_TIMEOUT_MS,
                                     .propagation_ms = DEFAULT_PROPAGATION_MS,
-                                    .audit_ms = DEFAULT_AUDIT_MS};
+                                    .audit_ms = DEFAULT_AUDIT_MS,
+                                    .forget_ms = DEFAULT_FORGET_MS};
   int rc = read_endpoints(registry, etcd, &scheme);
   if (rc == 0) {
     rc = read_ttl(registry, &etcd->ttl_s);
@@ -327,16 +332,20 @@ int peri_config_read_etcd(const struct peri_config_node *registry,
     rc = read_tls(registry, etcd, scheme);
   }
   if (rc == 0) {
-    rc = read_wait(registry, "timeout", MIN_TIMEOUT_MS, "100ms to 1m",
-                   &etcd->timeout_ms);
+    rc = read_wait(registry, "timeout", MIN_TIMEOUT_MS, MAX_WAIT_MS,
+                   "100ms to 1m", &etcd->timeout_ms);
   }
   if (rc == 0) {
-    rc = read_wait(registry, "propagation", 0, "at most 1m",
+    rc = read_wait(registry, "propagation", 0, MAX_WAIT_MS, "at most 1m",
                    &etcd->propagation_ms);
   }
   if (rc == 0) {
-    rc = read_wait(registry, "audit", MIN_AUDIT_MS, "500ms to 1m",
+    rc = read_wait(registry, "audit", MIN_AUDIT_MS, MAX_WAIT_MS, "500ms to 1m",
                    &etcd->audit_ms);
+  }
+  if (rc == 0) {
+    rc = read_wait(registry, "forget", MIN_FORGET_MS, MAX_FORGET_MS,
+                   "1s to 24h", &etcd->forget_ms);
   }
   return rc;
 }

@@ -195,7 +195,8 @@ static int expect_static(const struct peri_config_node *registry) {
       {"endpoints", words}, {"ttl", words},         {"prefix", words},
       {"user", words},      {"password", words},    {"ca", words},
       {"key", words},       {"certificate", words}, {"server_name", words},
-      {"timeout", words},   {"propagation", words}, {"audit", words}};
+      {"timeout", words},   {"propagation", words}, {"audit", words},
+      {"forget", words}};
   return peri_config_expect(registry, keys, sizeof keys / sizeof *keys,
                             etcd_only, sizeof etcd_only / sizeof *etcd_only);
 }
@@ -204,7 +205,7 @@ static int expect_etcd(const struct peri_config_node *registry) {
   static const char *const keys[] = {
       "kind",     "endpoints",   "ttl",         "prefix", "user",
       "password", "ca",          "certificate", "key",    "server_name",
-      "timeout",  "propagation", "audit"};
+      "timeout",  "propagation", "audit",       "forget"};
   static const struct peri_config_unsupported static_only[] = {
       {"services", "belongs to a registry of kind \"static\""}};
   return peri_config_expect(registry, keys, sizeof keys / sizeof *keys,

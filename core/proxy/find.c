@@ -9,7 +9,7 @@
 #include "model/route.h"
 #include "proxy/private.h"
 
-enum { MOST_SHOWN = 100 };
+enum { MOST_SHOWN = 100, NS_PER_MS = 1000000 };
 
 static const uint64_t WAIT_NS = 1000000000;
 static const uint64_t ABSENT_NS = 2000000000;
@@ -115,12 +115,26 @@ struct peri_proxy_service *peri_proxy_find_by_call(
   return service;
 }
 
+// A name that only calls tell is forgotten when no call tells it any more: so
+// one in use is told again, now and then.
+static void found_by_name(struct peri_proxy_call *call,
+                          struct peri_proxy_service *service) {
+  struct peri_proxy *proxy = call->proxy;
+  uint64_t again_ns = call->table->config->etcd.forget_ms * (NS_PER_MS / 4);
+  if (proxy->options.want != NULL &&
+      call->begun_ns > service->asked_ns + again_ns) {
+    service->asked_ns = call->begun_ns;
+    proxy->options.want(proxy->options.ctx, service->name);
+  }
+  found(call, service);
+}
+
 static void by_call(struct peri_proxy_call *call) {
   struct peri_proxy *proxy = call->proxy;
   struct peri_proxy_service *service =
       peri_proxy_find_by_call(proxy, call->head.authority, call->grpc_service);
   if (service != NULL) {
-    found(call, service);
+    found_by_name(call, service);
     return;
   }
   struct peri_slice host = peri_proxy_host_of(call->head.authority);
@@ -139,7 +153,7 @@ static void by_name(struct peri_proxy_call *call, struct peri_slice name) {
   struct peri_proxy_service *service =
       peri_proxy_service_find(call->proxy, name);
   if (service != NULL) {
-    found(call, service);
+    found_by_name(call, service);
   } else if (want(call->proxy, name)) {
     wait(call);
   } else {

@@ -77,6 +77,7 @@ struct peri_proxy_service {
   struct peri_balancer *balancer;  // NULL: the built-in round robin
   struct peri_proxy_set *set;      // NULL while nobody knows the name
   size_t turn;                     // of the round robin
+  uint64_t asked_ns;               // when `want` was last told of it
   struct peri_metric *calls[PERI_PROXY_STATUSES];  // as they are needed
   struct peri_histogram *seconds;
   struct peri_slice name;

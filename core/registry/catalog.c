@@ -19,9 +19,8 @@ enum {
   NS_PER_MS = 1000000,
   MOST_WANTED = 256,
   MOST_NAME_BYTES = 1024,
-  WANTED_MS = 600000,
-  EXPIRE_EVERY_MS = 30000,
-  REST = 9  // of ten parts of the time, nine are not spent on snapshots
+  EXPIRE_IN = 8,  // of the time after which a service is forgotten
+  REST = 9        // of ten parts of the time, nine are not spent on snapshots
 };
 
 struct seen {
@@ -167,7 +166,8 @@ static void on_expire(void *ctx) {
     struct seen *seen = PERI_CONTAINER_OF(node, struct seen, node);
     next = node->next;
     if (seen->kept == 0 &&
-        now_ns - seen->wanted_ns > (uint64_t)WANTED_MS * NS_PER_MS) {
+        now_ns - seen->wanted_ns > catalog->options.forget_ms * NS_PER_MS &&
+        !peri_discovery_stale(seen->discovery)) {
       drop(catalog, seen);
       plan(catalog);
     }
@@ -285,7 +285,8 @@ int peri_catalog_want(struct peri_catalog *catalog, struct peri_slice service) {
   struct seen *seen = find(catalog, service);
   if ((seen == NULL || seen->wanted_ns == 0) &&
       catalog->wanted == MOST_WANTED && !make_room(catalog)) {
-    return PERI_ELIMIT;
+    // One that is kept is seen without a place among these.
+    return seen != NULL ? 0 : PERI_ELIMIT;
   }
   int rc = seen != NULL ? 0 : add(catalog, service, &seen);
   if (rc == 0) {
@@ -322,7 +323,8 @@ int peri_catalog_new(const struct peri_catalog_options *options,
     peri_catalog_free(catalog);
     return rc;
   }
-  peri_timer_start(catalog->expire, EXPIRE_EVERY_MS, EXPIRE_EVERY_MS);
+  uint64_t every_ms = options->forget_ms / EXPIRE_IN;
+  peri_timer_start(catalog->expire, every_ms, every_ms);
   *ret_catalog = catalog;
   return 0;
 }

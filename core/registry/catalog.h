@@ -22,6 +22,7 @@ struct peri_catalog_options {
   struct peri_slice self_address;  // this sidecar's there, or empty
   uint64_t hold_ms;                // as in discovery.h, as `audit_ms`
   uint32_t audit_ms;
+  uint64_t forget_ms;  // how long a service that was asked for is seen
   /// A new snapshot, borrowed; the first when every service that was asked for
   /// at first was read once. What changes within one turn of the loop comes
   /// together, and large services take at most a tenth of the time.
@@ -46,7 +47,8 @@ void peri_catalog_free(struct peri_catalog *catalog);
 int peri_catalog_keep(struct peri_catalog *catalog, struct peri_slice service);
 void peri_catalog_release(struct peri_catalog *catalog,
                           struct peri_slice service);
-/// Sees a service for ten minutes from the last time that it was asked for.
+/// Sees a service for `forget_ms` from the last time that it was asked for, and
+/// for as long as etcd cannot be asked: what is known is not known again then.
 /// @return as above, or PERI_ELIMIT (256 of them, none of them nobody's).
 int peri_catalog_want(struct peri_catalog *catalog, struct peri_slice service);
 

@@ -305,6 +305,10 @@ static enum peri_service_state state_of(
                                         : PERI_SERVICE_STALE;
 }
 
+bool peri_discovery_stale(const struct peri_discovery *discovery) {
+  return state_of(discovery) == PERI_SERVICE_STALE;
+}
+
 bool peri_discovery_denied(const struct peri_discovery *discovery) {
   return discovery->denied;
 }

@@ -50,6 +50,8 @@ int peri_discovery_new(const struct peri_discovery_options *options,
 void peri_discovery_free(struct peri_discovery *discovery);
 
 const char *peri_discovery_service(const struct peri_discovery *discovery);
+/// Whether what is known is the last known: etcd cannot be asked.
+bool peri_discovery_stale(const struct peri_discovery *discovery);
 /// Whether it may not be read, for all that is known: waiting for it could take
 /// for ever.
 bool peri_discovery_denied(const struct peri_discovery *discovery);

@@ -112,6 +112,7 @@ static int open_catalog(struct peri_membership *membership) {
       .cluster = peri_slice_of(config->cluster),
       .self_address = peri_slice_of(membership->self),
       .audit_ms = (uint32_t)config->etcd.audit_ms,
+      .forget_ms = config->etcd.forget_ms,
       .hold_ms = ttls_ms > HOLD_LEAST_MS ? ttls_ms : HOLD_LEAST_MS,
       .publish = on_publish,
       .seen = on_seen,

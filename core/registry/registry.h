@@ -87,7 +87,8 @@ int peri_registry_deregister(struct peri_registry *registry,
                              void *ctx, struct peri_problem *ret_problem);
 
 /// Watches a service that nobody named before ("looked up on first use"); it
-/// is dropped after 10 minutes without being asked for again, 256 at the most.
+/// is dropped when nobody asked again for `registry.forget` (not while etcd is
+/// away), 256 at the most.
 /// @return 0, PERI_EINVAL, PERI_ELIMIT, PERI_ENOMEM.
 int peri_registry_want(struct peri_registry *registry,
                        struct peri_slice service);

@@ -59,7 +59,7 @@ describe("a registry of kind etcd", function()
     local config = support.build(
       registry([[endpoints = { "https://a:1/", "https://[::1]:2" }, ttl = "5s", prefix = "/mesh/", user = "u", password = "p",
         ca = "ca.pem", certificate = "./client.pem", key = "]] .. folder .. [[/client.key", server_name = "etcd.example",
-        timeout = "500ms", propagation = 0, audit = "1s"]]),
+        timeout = "500ms", propagation = 0, audit = "1s", forget = "2m"]]),
       folder .. "/perigee.lua"
     )
     local etcd = config.etcd
@@ -117,6 +117,8 @@ describe("a registry of kind etcd", function()
     fails("timeout = '61s'", "timeout: must be 100ms to 1m")
     fails("propagation = '61s'", "propagation: must be at most 1m")
     fails("audit = '100ms'", "audit: must be 500ms to 1m")
+    fails("forget = '999ms'", "forget: must be 1s to 24h")
+    fails("forget = '25h'", "forget: must be 1s to 24h")
   end)
 
   it("wants a user with a password, and a certificate with a key", function()

@@ -67,6 +67,7 @@ describe("the static services of a configuration", function()
     support.fails("return { registry = { kind = 'zk' } }", 'configuration:1: registry.kind: must be "static" or "etcd"')
     for _, key in ipairs({
       "endpoints", "ttl", "prefix", "user", "password", "ca", "certificate", "key", "server_name", "timeout", "propagation", "audit",
+      "forget",
     }) do
       support.fails(
         ("return { registry = { %s = 'secret' } }"):format(key),
