@@ -26,7 +26,7 @@ struct peri_source {
   int code;         // why it, or its folder, cannot be read, or 0
 };
 
-/// Reads, blocking, the Lua files below config->policy_paths (the first folder
+/// Reads, blocking for as long as the file system does, the Lua files below config->policy_paths (the first folder
 /// that has a name wins), then `plugins_dir`, and "perigee" of `lua_dir`; each
 /// may be NULL, and folders may be missing. Names are written in a-z, 0-9 and
 /// _; symbolic links are followed; what is no regular file is not opened.
