@@ -26,9 +26,10 @@ struct peri_source {
   int code;         // why it, or its folder, cannot be read, or 0
 };
 
-/// Reads, blocking for as long as the file system does, the Lua files below config->policy_paths (the first folder
-/// that has a name wins), then `plugins_dir`, and "perigee" of `lua_dir`; each
-/// may be NULL, and folders may be missing. Names are written in a-z, 0-9 and
+/// Reads, blocking for as long as the file system does, the Lua files below
+/// config->policy_paths (the first folder that has a name wins), then
+/// `plugins_dir`, and "perigee" of `lua_dir`; each may be NULL, and folders may
+/// be missing. Names are written in a-z, 0-9 and
 /// _; symbolic links are followed; what is no regular file is not opened.
 /// @return 0, PERI_ENOMEM, or PERI_ELIMIT with words (too many or too large in
 ///   all). One file that cannot be read is no failure here: its `code` says so.
