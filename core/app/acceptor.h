@@ -12,6 +12,7 @@ struct peri_metrics;
 /// Control thread only.
 struct peri_acceptor;
 
+/// Where to listen, and for whom.
 struct peri_acceptor_options {
   const char *address;  // as configured
   enum peri_side side;

@@ -12,6 +12,7 @@ struct peri_registry;
 /// control loop; its thread only.
 struct peri_admin;
 
+/// Where to listen, and what to show.
 struct peri_admin_options {
   const char *address;  // as configured
   struct peri_loop *loop;

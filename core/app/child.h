@@ -8,6 +8,7 @@ struct peri_loop;
 /// control thread's.
 struct peri_child;
 
+/// What to run, and what it is told of its sidecar.
 struct peri_child_options {
   struct peri_loop *loop;
   const char *const *command;  // ends with NULL

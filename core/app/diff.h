@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/types.h"
 
+/// Differences that are shown; of more, how many.
 enum { PERI_DIFF_LINES = 64 };
 
 /// How two configurations differ, for the log.

@@ -6,6 +6,7 @@
 /// Why policies could not be made, by kind and name. One thread at a time.
 struct peri_failures;
 
+/// One of them.
 struct peri_failure {
   const char *kind, *name;  // owned by the failures, as the words
   const char *words;

@@ -36,6 +36,7 @@ int peri_roster_take(struct peri_roster *roster, struct peri_script *script);
 int peri_roster_add(struct peri_roster *roster,
                     const struct peri_roster *other);
 
+/// How many policies it lists.
 size_t peri_roster_count(const struct peri_roster *roster);
 /// `index` is below the count; in the order of kind and name.
 const struct peri_roster_entry *peri_roster_at(const struct peri_roster *roster,

@@ -22,6 +22,7 @@ enum peri_side { PERI_SIDE_APP = 0, PERI_SIDE_MESH = 1, PERI_SIDE_COUNT = 2 };
 /// thread, and reach the worker through its mailbox.
 struct peri_worker;
 
+/// What a worker is made of.
 struct peri_worker_options {
   uint32_t index;
   struct peri_config *config;

@@ -34,6 +34,7 @@ struct peri_door {
   struct peri_message drained;
 };
 
+/// See worker.h. Its thread's, once it runs.
 struct peri_worker {
   struct peri_worker_options options;
   pthread_t thread;

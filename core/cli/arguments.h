@@ -15,6 +15,7 @@ enum peri_cli_flag {
   PERI_CLI_AUTHORITY = 128
 };
 
+/// How often --header may be given.
 enum { PERI_CLI_MOST_HEADERS = 32 };
 
 /// What follows a verb. Texts are borrowed from the arguments.

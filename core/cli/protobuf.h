@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/types.h"
 
+/// How a field is written.
 enum peri_pb_wire {
   PERI_PB_VARINT = 0,
   PERI_PB_FIXED64 = 1,

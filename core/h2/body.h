@@ -4,6 +4,7 @@
 #include "h2/out.h"
 #include "h2/stream.h"
 
+/// What a body holds without an allocation.
 enum {
   PERI_BODY_SEGMENTS = 6,  // held without an allocation
   // Small copied pieces held without an allocation; below
@@ -11,6 +12,7 @@ enum {
   PERI_BODY_ROOM_BYTES = 1536
 };
 
+/// A piece in line: copied, or borrowed until it is released.
 struct peri_h2_segment {
   const char *ptr;
   size_t len;
@@ -34,6 +36,7 @@ struct peri_h2_body {
   char room[PERI_BODY_ROOM_BYTES];
 };
 
+/// Makes it empty.
 void peri_h2_body_init(struct peri_h2_body *body);
 
 /// Queues pieces. @return 0, or PERI_ENOMEM: nothing was queued and nothing

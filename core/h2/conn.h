@@ -9,6 +9,7 @@
 
 struct nghttp2_session;
 
+/// How far a connection has come.
 enum peri_conn_phase {
   PERI_CONN_OPENING = 1,  // client: no connection yet
   PERI_CONN_OPEN = 2,
@@ -16,6 +17,7 @@ enum peri_conn_phase {
   PERI_CONN_DEAD = 4        // waiting to be buried
 };
 
+/// How far its graceful end has come.
 enum peri_conn_drain {
   PERI_DRAIN_NOT = 0,
   PERI_DRAIN_NOTICED = 1,  // first GOAWAY and a PING are under way

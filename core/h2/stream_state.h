@@ -10,6 +10,7 @@
 struct peri_h2_conn;
 struct peri_h2_hub;
 
+/// What a stream holds without an allocation.
 enum {
   PERI_STREAM_HEAD_FIELDS = 16,
   PERI_STREAM_TRAILER_FIELDS = 4,

@@ -18,6 +18,7 @@ struct peri_unary_result {
   struct peri_slice text;     // grpc-message, decoded, or our own words
 };
 
+/// What is asked, and of whom.
 struct peri_unary_request {
   struct peri_slice address;             // the peer
   const char *path;                      // "/groupcachepb.GroupCache/Get"

@@ -6,11 +6,13 @@
 struct peri_arena;
 struct peri_peers;
 
+/// What was decided.
 enum peri_decision_kind {
   PERI_DECISION_CALL = 1,  // where an attempt of a call goes
   PERI_DECISION_KEY = 2    // who owns a key, and what a Get of it does
 };
 
+/// How much of it is kept, and shown.
 enum {
   PERI_DECISION_TEXT_BYTES = 256,  // of one text
   PERI_DECISION_MISSES = 8,

@@ -3,6 +3,7 @@
 #include "base/types.h"
 #include "model/decision.h"
 
+/// How many are kept.
 enum { PERI_DECISIONS_EACH = 32, PERI_DECISIONS_ALL = 64 };
 
 /// The last decisions of one worker: PERI_DECISIONS_EACH ordinary ones, and as

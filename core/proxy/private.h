@@ -22,6 +22,7 @@ struct peri_route;
 struct peri_route_target;
 struct peri_timer;
 
+/// Sizes of what a call keeps and of the proxy's tables.
 enum {
   PERI_PROXY_KEEP_BYTES = 65536,  // of a body, for another attempt
   PERI_PROXY_ROOM_BYTES = 512,    // of them without an allocation

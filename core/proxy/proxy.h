@@ -18,6 +18,7 @@ struct peri_snapshot;
 /// without decoding messages. Its loop's thread only.
 struct peri_proxy;
 
+/// What a proxy is made of; copied, and borrowed but for the configuration.
 struct peri_proxy_options {
   struct peri_loop *loop;
   struct peri_config *config;  // referenced

@@ -17,6 +17,7 @@ struct peri_waiter {
   uint32_t shard;
 };
 
+/// What somebody who asks for a value has to do.
 enum peri_join {
   PERI_JOIN_HIT = 0,   // the value is there; no waiting
   PERI_JOIN_LEAD = 1,  // the caller starts the load

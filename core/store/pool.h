@@ -10,6 +10,7 @@ struct peri_entry;
 /// entries have pages of their own. Any thread.
 struct peri_pool;
 
+/// Where a block came from.
 enum peri_pool_kind {
   PERI_POOL_NONE = 0,  // malloc's
   PERI_POOL_SLOT = 1,

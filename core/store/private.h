@@ -58,6 +58,7 @@ struct peri_shard {
   size_t sweep_bucket;  // where the last sweep ended
 };
 
+/// See store.h.
 struct peri_store {
   uint64_t seed;
   uint32_t shard_count;

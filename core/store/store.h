@@ -8,6 +8,7 @@ struct peri_entry;
 /// called by any thread; none blocks beyond a shard's short lock.
 struct peri_store;
 
+/// What a store is made of.
 struct peri_store_options {
   uint32_t shards;        // 0 for 16
   uint32_t max_waiters;   // of one flight; 0 for 100,000
@@ -37,6 +38,7 @@ int peri_store_new(const struct peri_store_options *options,
 /// use the store. NULL is fine.
 void peri_store_free(struct peri_store *store);
 
+/// How many shards it has.
 uint32_t peri_store_shards(const struct peri_store *store);
 
 /// FNV-1a 32 of the key modulo the number of shards.
@@ -86,5 +88,6 @@ void peri_store_resize(struct peri_store *store, uint64_t budget_bytes);
 size_t peri_store_trim(struct peri_store *store, uint32_t shard,
                        size_t max_entries, int64_t now_ns);
 
+/// Reads the sums. Any thread.
 void peri_store_stats(struct peri_store *store,
                       struct peri_store_stats *ret_stats);
