@@ -97,7 +97,10 @@ static void on_signal(void *ctx, int number) {
 
 static int spawn(struct peri_child *child) {
   struct peri_process_options options = {
-      .command = child->options.command, .ended = on_ended, .ctx = child};
+      .command = child->options.command,
+      .descriptors = child->options.descriptors,
+      .ended = on_ended,
+      .ctx = child};
   struct peri_arena *arena = peri_arena_new(0);
   if (arena == NULL) {
     return PERI_ENOMEM;

@@ -12,6 +12,7 @@ struct peri_child;
 struct peri_child_options {
   struct peri_loop *loop;
   const char *const *command;  // ends with NULL
+  uint64_t descriptors;        // as in loop/process.h
   /// Where it reaches its sidecar: PERIGEE_APP_ADDRESS, PERIGEE_MESH_ADDRESS
   /// and PERIGEE_ADMIN_ADDRESS of its environment; NULL: not set there.
   const char *app;

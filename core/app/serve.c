@@ -11,13 +11,18 @@
 #include "app/sidecar.h"
 #include "base/error.h"
 
-static void raise_descriptors(void) {
+/// As many as may be. @return how many files could be open before, or 0 when
+/// there are no more now.
+static uint64_t raise_descriptors(void) {
   struct rlimit limit;
+  uint64_t before = 0;
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
       limit.rlim_cur < limit.rlim_max) {
+    before = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
   }
+  return before;
 }
 
 static bool missing_default(const struct peri_serve_options *options,
@@ -66,7 +71,8 @@ int peri_serve_main(int argc, const char *const *argv,
     return PERI_EXIT_FAILURE;
   }
   signal(SIGPIPE, SIG_IGN);
-  raise_descriptors();
+  struct peri_application application = {.command = options.command,
+                                         .descriptors = raise_descriptors()};
   int rc = peri_setup_read(options.config, &setup, &problem);
   if (rc < 0) {
     peri_log(PERI_LOG_ERROR, "app", "%s", problem.text);
@@ -74,8 +80,8 @@ int peri_serve_main(int argc, const char *const *argv,
   }
   peri_setup_warn(setup.config);
   warn_stray();
-  int status = peri_sidecar_run(options.config, &setup, folders,
-                                options.command, ret_stuck);
+  int status = peri_sidecar_run(options.config, &setup, folders, &application,
+                                ret_stuck);
   peri_setup_done(&setup);
   return status;
 }

@@ -60,7 +60,7 @@ static void stop(struct peri_sidecar *car) {
   peri_timer_stop(car->pause);
   peri_timer_start(car->limit, STOP_LIMIT_MS, 0);
   if (peri_child_runs(car->child)) {
-    peri_log(PERI_LOG_WARN, "app", "killing %s", car->command[0]);
+    peri_log(PERI_LOG_WARN, "app", "killing %s", car->application->command[0]);
     peri_child_signal(car->child, SIGKILL);
   }
   for (size_t i = 0; i < car->count; i++) {
@@ -199,7 +199,7 @@ void peri_sidecar_on_limit(void *ctx) {
   car->status = PERI_EXIT_FAILURE;
   peri_log(PERI_LOG_ERROR, "app", "%s does not end",
            car->stopped < car->count     ? "a worker"
-           : peri_child_runs(car->child) ? car->command[0]
+           : peri_child_runs(car->child) ? car->application->command[0]
                                          : "the registry");
   peri_loop_stop(car->loop);
 }
@@ -311,11 +311,12 @@ static void tear_down(struct peri_sidecar *car) {
 
 int peri_sidecar_run(const char *file, const struct peri_setup *setup,
                      const struct peri_folders *folders,
-                     const char *const *command, bool *ret_stuck) {
+                     const struct peri_application *application,
+                     bool *ret_stuck) {
   struct peri_sidecar car = {.setup = setup,
                              .config = setup->config,
                              .folders = folders,
-                             .command = command};
+                             .application = application};
   if (peri_sidecar_start(&car, file) < 0) {
     if (car.count > 0 || car.registry != NULL) {
       stop(&car);

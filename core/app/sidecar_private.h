@@ -2,6 +2,7 @@
 
 #include "app/memory.h"
 #include "app/setup.h"
+#include "app/sidecar.h"
 #include "app/worker.h"
 #include "base/error.h"
 #include "base/types.h"
@@ -68,9 +69,9 @@ struct peri_sidecar {
   struct peri_signal *signals[PERI_SIDECAR_SIGNALS];
   struct peri_timer *sweep;
   struct peri_memory memory;
-  struct peri_timer *limit;    // of a drain, then of the stop
-  struct peri_timer *pause;    // between leaving, closing and draining
-  const char *const *command;  // of the application; NULL: it runs by itself
+  struct peri_timer *limit;  // of a drain, then of the stop
+  struct peri_timer *pause;  // between leaving, closing and draining
+  const struct peri_application *application;
   struct peri_child *child;
 };
 

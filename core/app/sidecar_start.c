@@ -310,11 +310,12 @@ int peri_sidecar_start(struct peri_sidecar *car, const char *file) {
   if (peri_registry_snapshot(car->registry) != NULL) {
     peri_sidecar_ready(car);
   } else {
-    peri_log(PERI_LOG_INFO, "app",
-             "ready%s%s once the registry was read; calls are answered "
-             "already, without peers",
-             car->command != NULL ? " to run " : "",
-             car->command != NULL ? car->command[0] : "");
+    peri_log(
+        PERI_LOG_INFO, "app",
+        "ready%s%s once the registry was read; calls are answered "
+        "already, without peers",
+        car->application->command != NULL ? " to run " : "",
+        car->application->command != NULL ? car->application->command[0] : "");
   }
   return 0;
 }
@@ -346,7 +347,8 @@ static int start_child(struct peri_sidecar *car) {
   }
   struct peri_child_options options = {
       .loop = car->loop,
-      .command = car->command,
+      .command = car->application->command,
+      .descriptors = car->application->descriptors,
       .app = addresses[PERI_SIDE_APP],
       .mesh = addresses[PERI_SIDE_MESH],
       .admin = car->admin != NULL
@@ -372,7 +374,7 @@ void peri_sidecar_ready(struct peri_sidecar *car) {
   }
   car->is_ready = true;
   say_ready(car);
-  if (car->command != NULL && start_child(car) < 0) {
+  if (car->application->command != NULL && start_child(car) < 0) {
     peri_sidecar_leave(car);
     return;
   }

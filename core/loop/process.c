@@ -1,6 +1,7 @@
 #include "loop/process.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/container.h"
 #include "base/error.h"
@@ -27,9 +28,9 @@ static void closed(uv_handle_t *handle) {
   free(PERI_CONTAINER_OF(handle, struct peri_process, uv));
 }
 
-int peri_process_new(struct peri_loop *loop,
-                     const struct peri_process_options *options,
-                     struct peri_process **ret_process) {
+static int start(struct peri_loop *loop,
+                 const struct peri_process_options *options,
+                 struct peri_process **ret_process) {
   struct peri_process *process = calloc(1, sizeof(*process));
   uv_stdio_container_t streams[STANDARD_STREAMS];
   if (process == NULL) {
@@ -59,6 +60,35 @@ int peri_process_new(struct peri_loop *loop,
   process->id = process->uv.pid;
   *ret_process = process;
   return 0;
+}
+
+/// This process's own limit on open files, which a program inherits, becomes
+/// `descriptors`. @return whether it was more before; then it is in `ret_ours`.
+static bool lower(uint64_t descriptors, struct rlimit *ret_ours) {
+  struct rlimit ours;
+  if (descriptors == 0 || getrlimit(RLIMIT_NOFILE, &ours) < 0 ||
+      descriptors >= ours.rlim_cur) {
+    return false;
+  }
+  struct rlimit its = {.rlim_cur = descriptors, .rlim_max = ours.rlim_max};
+  *ret_ours = ours;
+  return setrlimit(RLIMIT_NOFILE, &its) == 0;
+}
+
+int peri_process_new(struct peri_loop *loop,
+                     const struct peri_process_options *options,
+                     struct peri_process **ret_process) {
+  struct rlimit ours;
+  bool lowered = lower(options->descriptors, &ours);
+  int rc = start(loop, options, ret_process);
+  if (lowered) {
+    setrlimit(RLIMIT_NOFILE, &ours);
+    if (rc == UV_EMFILE) {
+      // More files are open here than it may open itself.
+      rc = start(loop, options, ret_process);
+    }
+  }
+  return rc;
 }
 
 int peri_process_signal(struct peri_process *process, int number) {

@@ -11,6 +11,10 @@ struct peri_process_options {
   const char *const *command;
   /// "NAME=VALUE" each; ends with NULL.
   const char *const *environment;
+  /// How many files it may open (its soft RLIMIT_NOFILE) when that is less than
+  /// this process may; 0: as many. For the moment that its start takes, that is
+  /// the limit here, too; when more are open here already, it is not set.
+  uint64_t descriptors;
   /// Called once, from the loop: `status` it exited with, or the `signal` that
   /// ended it (0: none).
   void (*ended)(void *ctx, int status, int signal);

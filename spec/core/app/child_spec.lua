@@ -51,6 +51,21 @@ describe("an application beside its sidecar", function()
     assert.truthy(process.out:find("mesh=none admin=none end\n", 1, true), process.out)
   end)
 
+  it("may open as many files as its sidecar was told, not as many as that one may", function()
+    local starter = sidecar.folder .. "/starter"
+    proc.write(starter, '#!/bin/sh\nulimit -Sn 500\nexec "$PERI_BINARY" "$@"\n')
+    os.execute("chmod +x " .. starter)
+    local process = sidecar.launch(config, {
+      binary = starter,
+      args = { "--", "/bin/sh", "-c", 'echo "its=$(ulimit -Sn) ours=$(ulimit -Hn)"' },
+      env = { PERI_BINARY = sidecar.binary },
+    })
+    assert.equal(0, (process:wait()))
+    local its, ours = process.out:match("its=(%d+) ours=(%d+)")
+    assert.equal("500", its)
+    assert.truthy(tonumber(ours) > 500)
+  end)
+
   it("holds no descriptor of the sidecar", function()
     local process = launch("ls -l /proc/self/fd >&2; exit 0")
     assert.equal(0, (process:wait()))

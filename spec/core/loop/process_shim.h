@@ -8,6 +8,7 @@ struct peri_shim_process {
   int ended;  // calls
   int status;
   int signal;
+  uint64_t descriptors;  // as in the options, before it is started
 };
 
 /// @return what peri_process_new() returns.

@@ -21,8 +21,9 @@ describe("loop/process", function()
     loop.free()
   end)
 
-  local function start(command, environment)
+  local function start(command, environment, descriptors)
     local process = ffi.new("struct peri_shim_process")
+    process.descriptors = descriptors or 0
     local code = C.peri_shim_process_start(loop.ptr, strings(command), strings(environment or { "PATH=/usr/bin:/bin" }), process)
     return process, code
   end
@@ -51,6 +52,24 @@ describe("loop/process", function()
 
   it("hands its environment over, and nothing else", function()
     local process = start({ "sh", "-c", '[ "$A" = "b c" ] && [ -z "$HOME" ]' }, { "PATH=/usr/bin:/bin", "A=b c" })
+    assert.same({ 0, 0 }, { finish(process) })
+  end)
+
+  it("lets it open fewer files than itself, when told so", function()
+    local function limit()
+      return assert(io.open("/proc/self/limits")):read("*a"):match("Max open files%s+(%d+)")
+    end
+    local before = limit()
+    local process = start({ "sh", "-c", "exit $(ulimit -Sn)" }, nil, 77)
+    assert.same({ 77, 0 }, { finish(process) })
+    assert.equal(before, limit())
+    -- More than it has itself is nothing to ask for.
+    process = start({ "sh", "-c", ('[ "$(ulimit -Sn)" = %s ]'):format(before) }, nil, before + 1)
+    assert.same({ 0, 0 }, { finish(process) })
+  end)
+
+  it("goes without a limit that it is over itself", function()
+    local process = start({ "sh", "-c", '[ "$(ulimit -Sn)" -gt 1 ]' }, nil, 1)
     assert.same({ 0, 0 }, { finish(process) })
   end)
 
