@@ -21,9 +21,7 @@ while :; do sleep 0.02; done
 describe("an application that serve runs", function()
   local cluster, port, started
 
-  setup(function()
-    discovery.setup()
-  end)
+  setup(discovery.setup)
 
   before_each(function()
     cluster = etcd.start({ fast = true })
@@ -36,13 +34,10 @@ describe("an application that serve runs", function()
     if pid and not started.process.code then
       os.execute("kill -9 " .. pid)
     end
-    proc.destroy_all()
-    etcd.stop_all()
+    discovery.reset()
   end)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   local function start()
     started = discovery.start({

@@ -25,9 +25,7 @@ describe("a sidecar whose clock jumps", function()
     })
   end)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   for _, jump in ipairs({ { "an hour ahead", 3600 }, { "a day back", -86400 }, { "to now again", 0 } }) do
     it(jump[1] .. " stays registered and current", function()

@@ -16,9 +16,7 @@ describe("a sidecar on etcd sees", function()
     car = discovery.start({ endpoints = cluster.endpoints })
   end)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   --- Asks for a name, so that it is watched from here on.
   local function want(service, addresses)

@@ -10,9 +10,7 @@ end
 describe("a sidecar whose etcd does what newer and broken ones do:", function()
   local fake, car
 
-  setup(function()
-    discovery.setup()
-  end)
+  setup(discovery.setup)
 
   before_each(function()
     fake = etcdfake.start()
@@ -29,9 +27,7 @@ describe("a sidecar whose etcd does what newer and broken ones do:", function()
     fake:stop()
   end)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   --- The number of the watch of a service on the stream that there is.
   local function watch_of(service)

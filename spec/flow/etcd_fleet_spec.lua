@@ -8,22 +8,15 @@ local either = discovery.either
 describe("among many sidecars", function()
   local cluster
 
-  setup(function()
-    discovery.setup()
-  end)
+  setup(discovery.setup)
 
   before_each(function()
     cluster = etcd.start({ fast = true })
   end)
 
-  after_each(function()
-    proc.destroy_all()
-    etcd.stop_all()
-  end)
+  after_each(discovery.reset)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   local function start(count, options)
     local cars, addresses = {}, {}

@@ -19,9 +19,7 @@ describe("random kills", function()
     end
   end)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   local function addresses()
     return { cars[1].address, cars[2].address, cars[3].address }

@@ -12,9 +12,7 @@ end
 describe("when the leader of three", function()
   local cluster, car
 
-  setup(function()
-    discovery.setup()
-  end)
+  setup(discovery.setup)
 
   before_each(function()
     cluster = etcd.start({ members = 3 })
@@ -22,14 +20,9 @@ describe("when the leader of three", function()
     discovery.await_key(cluster, "GroupCache/" .. car.address)
   end)
 
-  after_each(function()
-    proc.destroy_all()
-    etcd.stop_all()
-  end)
+  after_each(discovery.reset)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   it("freezes, a registration of 5 s survives, renewed as soon as another one leads", function()
     local key = "GroupCache/" .. car.address

@@ -15,9 +15,7 @@ describe("etcd's own Go client and a sidecar", function()
     })
   end)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   it("agree on a record that the sidecar wrote", function()
     local resolver = tools.start("resolve", "-endpoints", cluster.endpoints[1], "-service", "orders")

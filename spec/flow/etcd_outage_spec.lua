@@ -13,9 +13,7 @@ end
 describe("when etcd", function()
   local cluster, cars, living
 
-  setup(function()
-    discovery.setup()
-  end)
+  setup(discovery.setup)
 
   --- Two sidecars, and a service of three endpoints that answer.
   local function begin(options, ttl)
@@ -34,13 +32,10 @@ describe("when etcd", function()
     for _, each in ipairs(living) do
       each.close()
     end
-    proc.destroy_all()
-    etcd.stop_all()
+    discovery.reset()
   end)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   local function orders()
     return { living[1].address, living[2].address, living[3].address }

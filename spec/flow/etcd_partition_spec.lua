@@ -13,9 +13,7 @@ end
 describe("a sidecar behind a network that", function()
   local cluster, links, car
 
-  setup(function()
-    discovery.setup()
-  end)
+  setup(discovery.setup)
 
   --- A cluster whose members are each behind a link of their own.
   local function begin(members)
@@ -32,14 +30,9 @@ describe("a sidecar behind a network that", function()
     discovery.await_key(cluster, "GroupCache/" .. car.address)
   end
 
-  after_each(function()
-    proc.destroy_all()
-    etcd.stop_all()
-  end)
+  after_each(discovery.reset)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   --- The link through which it asks now; the member behind it does not lead.
   local function current()

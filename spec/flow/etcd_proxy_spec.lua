@@ -27,9 +27,7 @@ describe("a sidecar behind etcd's own grpc-proxy", function()
     })
   end)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   it("is registered, and stays so", function()
     local keys = { "GroupCache/" .. car.address, "orders/" .. car.address }

@@ -18,9 +18,7 @@ describe("a sidecar registers", function()
     end
   end)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   local function start(options)
     options = options or {}

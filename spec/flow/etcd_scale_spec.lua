@@ -13,22 +13,15 @@ end
 describe("a sidecar is told quickly", function()
   local cluster
 
-  setup(function()
-    discovery.setup()
-  end)
+  setup(discovery.setup)
 
   before_each(function()
     cluster = etcd.start()
   end)
 
-  after_each(function()
-    proc.destroy_all()
-    etcd.stop_all()
-  end)
+  after_each(discovery.reset)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   local function ready(verb, ...)
     local tool = tools.start(verb, ...)

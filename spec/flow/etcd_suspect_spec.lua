@@ -5,9 +5,7 @@ local proc = require("spec.support.proc")
 describe("endpoints that vanish together", function()
   local cluster, car, living
 
-  setup(function()
-    discovery.setup()
-  end)
+  setup(discovery.setup)
 
   before_each(function()
     cluster = etcd.start({ fast = true })
@@ -22,13 +20,10 @@ describe("endpoints that vanish together", function()
     for _, each in ipairs(living) do
       each.close()
     end
-    proc.destroy_all()
-    etcd.stop_all()
+    discovery.reset()
   end)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   local function addresses(from, to)
     local list = {}

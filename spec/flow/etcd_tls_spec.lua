@@ -18,14 +18,9 @@ describe("a sidecar and an etcd behind TLS", function()
     foreign = certs.issue(stranger, folder, "foreign")
   end)
 
-  after_each(function()
-    proc.destroy_all()
-    etcd.stop_all()
-  end)
+  after_each(discovery.reset)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   --- A cluster with a certificate; `mutual`: clients need one too.
   local function start(with, mutual)

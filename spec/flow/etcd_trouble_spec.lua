@@ -13,18 +13,11 @@ if os.getenv("PERI_KIND") == "tsan" then
 end
 
 describe("a sidecar whose etcd", function()
-  setup(function()
-    discovery.setup()
-  end)
+  setup(discovery.setup)
 
-  after_each(function()
-    proc.destroy_all()
-    etcd.stop_all()
-  end)
+  after_each(discovery.reset)
 
-  teardown(function()
-    discovery.teardown()
-  end)
+  teardown(discovery.teardown)
 
   --- Everything that others may see of a process and of what it tells.
   local function assert_secret_kept(process, told)

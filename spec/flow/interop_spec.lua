@@ -63,12 +63,8 @@ local function play(address, ...)
 end
 
 describe("gRPC's interoperability cases", function()
-  setup(function()
-    sidecar.setup()
-  end)
-  teardown(function()
-    sidecar.teardown()
-  end)
+  setup(sidecar.setup)
+  teardown(sidecar.teardown)
 
   for _, kind in ipairs({ "TCP", "unix:" }) do
     describe("over " .. kind, function()

@@ -14,9 +14,7 @@ describe("the life of a sidecar", function()
     origin = sidecar.origin()
   end)
 
-  teardown(function()
-    sidecar.teardown()
-  end)
+  teardown(sidecar.teardown)
 
   local function slow(more)
     return ("return { %s %s groups = { slow = { fallback = { 'http_origin', url = 'http://%s/slow/600/{key}', timeout = '30s' } } } }"):format(base, more or "", origin.address)

@@ -164,10 +164,7 @@ describe("instances that etcd knows", function()
     })
     caller:await_peers("echo", addresses())
   end)
-  after_each(function()
-    proc.destroy_all()
-    etcd.stop_all()
-  end)
+  after_each(discovery.reset)
 
   local function storm(options)
     options.workers = workers

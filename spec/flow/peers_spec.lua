@@ -50,9 +50,7 @@ describe("three sidecars", function()
     return total, most
   end
 
-  setup(function()
-    sidecar.setup()
-  end)
+  setup(sidecar.setup)
 
   before_each(function()
     origin = sidecar.origin()
@@ -66,9 +64,7 @@ describe("three sidecars", function()
     proc.destroy_all()
   end)
 
-  teardown(function()
-    sidecar.teardown()
-  end)
+  teardown(sidecar.teardown)
 
   it("loads each key once among all three, on its owner", function()
     for i = 1, 3 do

@@ -9,9 +9,7 @@ describe("policies of one's own", function()
     end
   end)
 
-  teardown(function()
-    sidecar.teardown()
-  end)
+  teardown(sidecar.teardown)
 
   local function policy(kind, name, body)
     proc.write(("%s/policies/%s/%s.lua"):format(sidecar.folder, kind, name), 'local policy = require("perigee.policy")\n' .. body)

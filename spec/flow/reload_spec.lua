@@ -399,13 +399,9 @@ describe("edits under load", function()
 end)
 
 describe("a sidecar that ends while it reloads", function()
-  setup(function()
-    sidecar.setup()
-  end)
+  setup(sidecar.setup)
 
-  teardown(function()
-    sidecar.teardown()
-  end)
+  teardown(sidecar.teardown)
 
   it("ends as it should, and tells who asked", function()
     local count, folder = 40, sidecar.folder .. "/many"

@@ -1,12 +1,8 @@
+local discovery = require("spec.support.discovery")
 local proc = require("spec.support.proc")
 local sidecar = require("spec.support.sidecar")
 
-local long = os.getenv("PERI_SOAK") ~= nil
-
---- What is long in `make soak` has a short form in `make test`.
-local function either(soak, short)
-  return long and soak or short
-end
+local either = discovery.either
 
 describe("for a long time", function()
   local origin, ports, cars
@@ -44,9 +40,7 @@ describe("for a long time", function()
     end
   end)
 
-  teardown(function()
-    sidecar.teardown()
-  end)
+  teardown(sidecar.teardown)
 
   it("no call fails while a peer is killed and comes back, again and again", function()
     local seconds = either(600, 8)

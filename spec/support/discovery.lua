@@ -23,6 +23,12 @@ function M.setup()
   tools.build()
 end
 
+--- Ends what a spec started; call from `after_each` where each has its own.
+function M.reset()
+  proc.destroy_all()
+  etcd.stop_all()
+end
+
 function M.teardown()
   etcd.stop_all()
   sidecar.teardown()
